@@ -1,0 +1,163 @@
+"""Engines and the one way to run a transaction, on SQLite and on PostgreSQL alike.
+
+A use case is a coroutine that takes a ``UnitOfWork`` and is handed to ``Database.write`` or ``Database.read``. Leaving it
+commits, raising rolls back; nobody else commits. Serialization failures, deadlocks and a busy SQLite file run the whole
+unit again, so a unit must be free of effects outside the database.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.db.rowset import Rowset, rowset
+
+T = TypeVar("T")
+
+SQLITE_BUSY_SECONDS = 20
+ATTEMPTS = 6
+_RETRYABLE_SQLSTATES = {"40001", "40P01"}
+"""serialization_failure, deadlock_detected (PostgreSQL, appendix A)."""
+
+
+class UnitOfWork:
+    """One transaction: a session, the dialect, and the few things that differ between the two databases."""
+
+    def __init__(self, session: AsyncSession, *, sqlite: bool) -> None:
+        self.session = session
+        self.sqlite = sqlite
+
+    def rows(
+        self, columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str = "v"
+    ) -> Rowset:
+        """``values`` as a FROM element of one parameter per column: what makes a statement's size independent of n."""
+        return rowset(columns, values, name, sqlite=self.sqlite)
+
+    async def lock_number(self, number_id: str, *, exclusive: bool = False) -> None:
+        """The number's advisory lock, held until the end of the transaction; always the first lock.
+
+        A claim shares it, whatever inserts a block takes it alone: so no claim commits after a block that it did not
+        see. It must be a statement of its own: a snapshot taken before the wait would miss the block waited for.
+        SQLite has one writer, which is the same lock.
+        """
+        if not self.sqlite:
+            function = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
+            await self.session.execute(sa.select(function(_advisory_key(number_id))))
+
+    async def now(self) -> datetime:
+        """The database's clock: the one that all workers share."""
+        if self.sqlite:
+            return datetime.now(UTC)
+        moment: datetime = (await self.session.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
+        return moment.astimezone(UTC)
+
+
+class Database:
+    """The two engines (one reads, one writes) and the retry loop around a unit of work."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.sqlite:
+            # One writing connection per process: writers queue in order in the pool, instead of waking up at random
+            # inside SQLite's busy handler.
+            self.writer = create_async_engine(
+                self.url, pool_size=1, max_overflow=0, pool_timeout=60, connect_args={"timeout": SQLITE_BUSY_SECONDS}
+            )
+            self.reader = create_async_engine(
+                self.url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": SQLITE_BUSY_SECONDS}
+            )
+            _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
+            _prepare_sqlite(self.reader, begin="BEGIN")
+        else:
+            self.writer = create_async_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=5,
+                pool_timeout=10,
+                pool_pre_ping=True,
+                connect_args={"timeout": 10},
+            )
+            self.reader = self.writer
+
+    async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
+
+        Raises what the unit raises; a database that is away raises SQLAlchemy's DBAPIError or an OSError.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with (
+                    AsyncSession(self.writer, expire_on_commit=False, autoflush=False) as session,
+                    session.begin(),
+                ):
+                    result = await unit(UnitOfWork(session, sqlite=self.sqlite))
+                return result  # noqa: RET504, TRY300 - only after the commit that leaving the block is
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not is_retryable(error):
+                    raise
+                await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    async def read(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Run ``unit`` in one read-only snapshot: every statement sees the same state of the world."""
+        async with self.snapshot() as uow:
+            return await unit(uow)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[UnitOfWork]:
+        """The same as a context, for readers that yield while they read. Keep it short: it holds back vacuum."""
+        async with self.reader.connect() as connection:
+            if not self.sqlite:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
+                yield UnitOfWork(session, sqlite=self.sqlite)
+                await session.rollback()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A bare writing connection, for migrations."""
+        async with self.writer.connect() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self.writer.dispose()
+        if self.reader is not self.writer:
+            await self.reader.dispose()
+
+
+def is_retryable(error: DBAPIError) -> bool:
+    """True when the database gave the transaction up for reasons of concurrency alone: running it again is right."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state in _RETRYABLE_SQLSTATES
+
+
+def _advisory_key(number_id: str) -> int:
+    """63 bits of the number's id; two numbers that shared a key would only wait for each other."""
+    return int(number_id.partition("_")[2][-16:], 16) & 0x7FFF_FFFF_FFFF_FFFF
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
+    """The settings without which SQLite loses updates or answers "database is locked" (tried: 1 of 8 writers survived)."""
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver must not send a BEGIN of its own
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # a 200 to Meta means that it is on the disk
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,50 @@
+"""Alembic, configured in code: ``upgrade`` brings a database to the newest revision, ``current`` tells where it stands."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app.db.engine import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+_LOCK = 7_204_577_219_313_001
+"""Two processes that start at once migrate one after the other."""
+
+
+def configuration(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def newest() -> str:
+    """The revision that this code needs."""
+    head = ScriptDirectory.from_config(configuration()).get_current_head()
+    assert head is not None
+    return head
+
+
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Migrate the database at ``url``; does nothing where it is up to date."""
+    database = Database(url)
+    try:
+        async with database.connection() as connection:
+            if not database.sqlite:
+                await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
+            await connection.commit()
+    finally:
+        await database.close()
+
+
+async def current(database: Database) -> str | None:
+    """The revision that the database is at; None for an empty one."""
+    async with database.reader.connect() as connection:
+        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())

@@ -1,0 +1,166 @@
+"""Households and people, how they were imported, and who must not be messaged."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import Base, Count
+from app.db.types import JsonText, PublicId, enum_name
+from app.domain import ids
+from app.domain.enums import DoNotMessageSource, ImportOutcome, PhoneStatus, Side
+
+
+class GuestUnitRow(Base):
+    """A household: the unit that is invited."""
+
+    __tablename__ = "guest_units"
+    __table_args__ = (
+        sa.Index(None, "workspace_id", "name_key"),
+        sa.Index(None, "workspace_id", "id"),
+        sa.Index(None, "workspace_id", "delivery_phone"),
+    )
+
+    id: Mapped[str] = mapped_column(PublicId(ids.GUEST_UNIT), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
+    name: Mapped[str]
+    name_key: Mapped[str]
+    """``domain.guest_list.household_key`` of the name: how an import finds the household again."""
+    side: Mapped[Side] = mapped_column(enum_name(Side))
+    delivery_phone: Mapped[str | None]
+    """E.164; receives for the whole household. Null: its people's phones receive."""
+    inviteable: Mapped[bool] = mapped_column(default=True)
+    archived: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PersonRow(Base):
+    """A guest. In one active household at a time; one person per phone in a workspace."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        sa.Index(
+            "uq_people_phone",
+            "workspace_id",
+            "phone",
+            unique=True,
+            postgresql_where=sa.text("phone IS NOT NULL"),
+            sqlite_where=sa.text("phone IS NOT NULL"),
+        ),
+        sa.Index(None, "guest_unit_id"),
+        sa.Index(None, "workspace_id", "name_key"),
+    )
+
+    id: Mapped[str] = mapped_column(PublicId(ids.PERSON), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
+    guest_unit_id: Mapped[str | None] = mapped_column(PublicId(ids.GUEST_UNIT), sa.ForeignKey("guest_units.id"))
+    name: Mapped[str]
+    name_key: Mapped[str]
+    also_known_as: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    """Other names that came in on the same phone: merged, but kept visible."""
+    raw_phone: Mapped[str | None]
+    phone: Mapped[str | None]
+    """E.164; null unless ``phone_status`` is VALID."""
+    phone_status: Mapped[PhoneStatus] = mapped_column(enum_name(PhoneStatus))
+    consent_at: Mapped[datetime | None]
+    """When they agreed to be messaged, where the workspace asks for that."""
+    archived: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class TagRow(Base):
+    """A label of a workspace; equal without regard to case and spaces, shown as first written."""
+
+    __tablename__ = "tags"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "key"),)
+
+    id: Mapped[str] = mapped_column(PublicId(ids.TAG), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
+    name: Mapped[str]
+    key: Mapped[str]
+
+
+class GuestUnitTagRow(Base):
+    __tablename__ = "guest_unit_tags"
+    __table_args__ = (sa.Index(None, "tag_id"),)
+
+    guest_unit_id: Mapped[str] = mapped_column(
+        PublicId(ids.GUEST_UNIT), sa.ForeignKey("guest_units.id"), primary_key=True
+    )
+    tag_id: Mapped[str] = mapped_column(PublicId(ids.TAG), sa.ForeignKey("tags.id"), primary_key=True)
+
+
+class GuestImportRow(Base):
+    """One import with its counts per outcome."""
+
+    __tablename__ = "guest_imports"
+    __table_args__ = (sa.Index(None, "workspace_id", "id"),)
+
+    id: Mapped[str] = mapped_column(PublicId(ids.GUEST_IMPORT), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
+    file_name: Mapped[str | None]
+    created_by: Mapped[str] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
+    created_at: Mapped[datetime]
+    row_count: Mapped[Count]
+    outcomes: Mapped[dict[str, int]] = mapped_column(JsonText)
+
+
+class ImportRowRow(Base):
+    """What became of one row of an imported list."""
+
+    __tablename__ = "guest_import_rows"
+    __table_args__ = (sa.Index(None, "import_id", "outcome", "row"),)
+
+    import_id: Mapped[str] = mapped_column(
+        PublicId(ids.GUEST_IMPORT), sa.ForeignKey("guest_imports.id"), primary_key=True
+    )
+    row: Mapped[int] = mapped_column(primary_key=True)
+    """1-based, header not counted."""
+    outcome: Mapped[ImportOutcome] = mapped_column(enum_name(ImportOutcome))
+    message: Mapped[str | None]
+    name: Mapped[str | None]
+    phone: Mapped[str | None]
+    """As it was given."""
+    guest_unit_id: Mapped[str | None] = mapped_column(PublicId(ids.GUEST_UNIT))
+
+
+class DoNotMessageRow(Base):
+    """A phone that must not be messaged: of one workspace, or (from Meta) of a number and so of all its workspaces."""
+
+    __tablename__ = "do_not_message"
+    __table_args__ = (
+        sa.Index(None, "workspace_id", "id"),
+        sa.Index(None, "number_id", "id"),
+        sa.CheckConstraint("(workspace_id IS NULL) <> (number_id IS NULL)", name="one_scope"),
+    )
+
+    id: Mapped[str] = mapped_column(PublicId(ids.DO_NOT_MESSAGE), primary_key=True)
+    workspace_id: Mapped[str | None] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
+    number_id: Mapped[str | None] = mapped_column(PublicId(ids.NUMBER), sa.ForeignKey("numbers.id"))
+    phone: Mapped[str]
+    reason: Mapped[str]
+    source: Mapped[DoNotMessageSource] = mapped_column(enum_name(DoNotMessageSource))
+    active: Mapped[bool] = mapped_column(default=True)
+    evidence: Mapped[Any | None] = mapped_column(JsonText)
+    """The one webhook item that asked for it."""
+    receipt_id: Mapped[str | None] = mapped_column(PublicId(ids.RECEIPT))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str | None] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
+    revoke_reason: Mapped[str | None]
+
+
+class DoNotMessageSpellingRow(Base):
+    """Every spelling of a blocked phone (``domain.phone.spellings``), so that the check is an equality on an index."""
+
+    __tablename__ = "do_not_message_spellings"
+    __table_args__ = (sa.Index(None, "spelling"),)
+
+    entry_id: Mapped[str] = mapped_column(
+        PublicId(ids.DO_NOT_MESSAGE), sa.ForeignKey("do_not_message.id"), primary_key=True
+    )
+    spelling: Mapped[str] = mapped_column(primary_key=True)

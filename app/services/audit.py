@@ -1,0 +1,94 @@
+"""The audit trail: one function for what was done, one for what was refused."""
+
+from typing import TYPE_CHECKING, Any
+
+from app.db.engine import UnitOfWork
+from app.db.tables import AuditRow, MemberRow
+from app.domain import ids
+from app.domain.enums import AuditAction
+from app.domain.errors import AppError
+
+if TYPE_CHECKING:
+    from app.services.base import Actor
+
+
+def record(
+    uow: UnitOfWork,
+    action: AuditAction,
+    text: str,
+    *,
+    workspace_id: str | None,
+    actor: "Actor | None" = None,
+    member: MemberRow | None = None,
+    actor_text: str | None = None,
+    before: Any = None,
+    after: Any = None,
+    target_id: str | None = None,
+    run_id: str | None = None,
+) -> AuditRow:
+    """Add an entry to the running transaction: it is there if and only if what it tells of is there.
+
+    ``actor`` and ``member`` are None for what Meta or the service did; then ``actor_text`` says which.
+    ``text`` and values carry no full phone number.
+    """
+    entry = _entry(
+        action, text, workspace_id=workspace_id, actor=actor, member=member, actor_text=actor_text,
+        before=before, after=after, target_id=target_id, run_id=run_id,
+    )  # fmt: skip
+    uow.session.add(entry)
+    return entry
+
+
+def refuse(
+    error: AppError,
+    action: AuditAction,
+    text: str,
+    *,
+    actor: "Actor",
+    workspace_id: str | None,
+    member: MemberRow | None,
+    target_id: str | None,
+) -> AppError:
+    """Hang an entry on ``error``: ``UseCases`` writes it after the transaction that the error rolls back."""
+    error.__dict__["audit_entry"] = _entry(
+        action, text, workspace_id=workspace_id, actor=actor, member=member, target_id=target_id
+    )
+    return error
+
+
+def entry_of(error: AppError) -> AuditRow | None:
+    """The entry that ``refuse`` hung on an error."""
+    entry: AuditRow | None = error.__dict__.pop("audit_entry", None)
+    return entry
+
+
+def _entry(
+    action: AuditAction,
+    text: str,
+    *,
+    workspace_id: str | None,
+    actor: "Actor | None" = None,
+    member: MemberRow | None = None,
+    actor_text: str | None = None,
+    before: Any = None,
+    after: Any = None,
+    target_id: str | None = None,
+    run_id: str | None = None,
+) -> AuditRow:
+    from app.services.base import utc_now
+
+    name = member.display_name if member else actor.display_name if actor else None
+    return AuditRow(
+        id=ids.new_id(ids.AUDIT),
+        workspace_id=workspace_id,
+        at=utc_now(),
+        action=action,
+        actor_id=member.id if member else None,
+        actor_text=actor_text or (f"{name} ({actor.subject})" if actor else "the service"),
+        text=text,
+        before=before,
+        after=after,
+        target_id=target_id,
+        run_id=run_id,
+        request_id=actor.request_id if actor else None,
+    )

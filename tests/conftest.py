@@ -1,0 +1,38 @@
+"""Fixtures of the whole suite."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from app.db.engine import Database
+from tests.databases import CHOSEN, Databases
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def databases() -> Databases:
+    return Databases()
+
+
+@pytest.fixture(params=CHOSEN)
+def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """A migrated database of the test's own, once per kind."""
+    url = databases.make(request.param)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def pytest_report_header() -> str:
+    without = "" if "postgres" in CHOSEN else " (PostgreSQL left out by TEST_DATABASES)"
+    return f"databases: {', '.join(CHOSEN)}{without}"
