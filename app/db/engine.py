@@ -120,6 +120,7 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
                 yield UnitOfWork(session, sqlite=self.sqlite)
+                session.expunge_all()  # a rollback would empty the rows that the reader gives to its caller
                 await session.rollback()
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ def rowset(
 def _unnest(columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str) -> Rowset:
     parts = list(zip(*values, strict=True)) or [()] * len(columns)
     arrays = [
-        sa.cast(sa.bindparam(None, list(part), type_=ARRAY(kind)), ARRAY(kind))
+        sa.cast(sa.bindparam(None, list(part), type_=ARRAY(kind, dimensions=1)), ARRAY(kind, dimensions=1))
         for part, kind in zip(parts, columns.values(), strict=True)
     ]
     columns_out = [sa.column(column, kind) for column, kind in columns.items()]

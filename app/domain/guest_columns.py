@@ -19,7 +19,7 @@ _SYNONYMS = {
     "last": "lastname surname",
     "nickname": "nickname fileas organizationname organization1name",
     "phone": (
-        "phone phoneno phonenumber phnumber phno mobile mobileno mobilenumber mobilephone cell cellphone number tel "
+        "phone phoneno phonenumber phnumber phno mobile mobileno mobilenumber mobilephone cell cellphone tel "
         "telephone whatsapp whatsappno whatsappnumber contact contactno contactnumber"
     ),
     "side": "side familyside",
@@ -61,7 +61,9 @@ class Columns:
 
     def _is_mobile(self, record: list[str], place: int) -> bool:
         kind = self.kinds.get(place)
-        return kind is not None and any(word in name_key(record[kind]) for word in ("mobile", "cell", "whatsapp"))
+        if kind is None or kind >= len(record):
+            return False
+        return any(word in name_key(record[kind]) for word in ("mobile", "cell", "whatsapp"))
 
 
 def find_columns(header: list[str]) -> Columns:

@@ -28,8 +28,8 @@ _SIDE_BY_WORD = {word: side for side, words in _SIDES.items() for word in words.
 _YES = frozenset({"yes", "y", "true", "1", "x", "primary", "✓", "✔"})
 _NO = frozenset({"", "no", "n", "false", "0", "-"})
 _BETWEEN_TAGS = re.compile(r":::|[;,\r\n]")
-# Google adds these to every contact; they say nothing about a wedding.
-_GOOGLE_GROUPS = frozenset({"mycontacts", "starred", "imported"})
+# Google puts nearly every contact into these; they say nothing about a wedding.
+_GOOGLE_GROUPS = frozenset({"* mycontacts", "* starred"})
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -127,7 +127,7 @@ def csv_cell(value: str | int | None) -> str:
 
 def _records(text: str) -> Iterator[list[str]]:
     """Records with something in them. A broken quote names the line on which its record begins."""
-    first_line = next((line for line in text.splitlines() if line.strip()), "")
+    first_line = next((line for line in io.StringIO(text) if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first_line), strict=True)
     while True:
         begins = reader.line_num + 1
@@ -177,9 +177,9 @@ def _row(number: int, columns: Columns, record: list[str]) -> GuestRow:
 
 def _split_tags(cell: str) -> Iterator[str]:
     for tag in _BETWEEN_TAGS.split(cell):
-        name = tag.strip().removeprefix("* ")
-        if name_key(name).replace(" ", "") not in _GOOGLE_GROUPS or name == tag.strip():
-            yield name
+        name = tag.strip()
+        if name.casefold() not in _GOOGLE_GROUPS:
+            yield name.removeprefix("* ")
 
 
 def _tags(tags: Iterable[str], problems: list[str]) -> tuple[str, ...]:

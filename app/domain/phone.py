@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import phonenumbers
 
 from app.domain.enums import PhoneStatus
-from app.domain.text import clean_line, storable
+from app.domain.text import clean_line
 
 MAX_CELL = 250
 """Characters of a whole cell, which may hold several numbers."""
@@ -54,7 +54,7 @@ def normalise(raw: str | None, region: str) -> Phone:
     MISSING: nothing that could be a number or a word. MALFORMED: something was written ("N/A", "call Ravi", a number
     too short, an extension) that no message can reach, and an operator should look at it.
     """
-    cell = storable(raw or "")
+    cell = raw or ""
     shown = clean_line(cell)[:MAX_CELL]
     if len(cell) > MAX_CELL:
         return Phone(PhoneStatus.MALFORMED, None, shown)

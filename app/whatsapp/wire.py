@@ -16,6 +16,9 @@ from app.whatsapp.port import ProviderError
 ID_LIMIT: Final = 512
 """Meta states no length for its ids; real message ids have about 60 characters."""
 
+WORD_LIMIT: Final = 64
+"""Characters of an enum word or of a short id."""
+
 _TITLE_LIMIT: Final = 300
 _DETAILS_LIMIT: Final = 1000
 _CODE_DIGITS: Final = 9
@@ -65,6 +68,12 @@ def read_text(value: Any, limit: int) -> str | None:
     return None
 
 
+def read_word(value: Any) -> str | None:
+    """One of Meta's enum words; upper case, since Meta's pages do not agree on the case."""
+    text = read_text(value, WORD_LIMIT)
+    return text.upper()[:WORD_LIMIT] if text else None
+
+
 def read_id(value: Any) -> str | None:
     """An id exactly as Meta wrote it; None for one that cannot be stored whole, since half an id names another."""
     if isinstance(value, str) and 0 < len(value) <= ID_LIMIT and not _UNSTORABLE.search(value):
@@ -104,13 +113,13 @@ def read_json(value: Any, nesting: int = _NESTING) -> Any:
     """The same value with every text and key storable; what lies deeper than any template does becomes null."""
     if isinstance(value, str):
         return storable(value, len(value))
-    if isinstance(value, dict):
-        return (
-            {storable(key, ID_LIMIT): read_json(each, nesting - 1) for key, each in value.items()} if nesting else None
-        )
+    if not isinstance(value, dict | list):
+        return value
+    if nesting == 0:
+        return None
     if isinstance(value, list):
-        return [read_json(each, nesting - 1) for each in value] if nesting else None
-    return value
+        return [read_json(each, nesting - 1) for each in value]
+    return {storable(key, ID_LIMIT): read_json(each, nesting - 1) for key, each in value.items()}
 
 
 def _int_or_none(digits: str) -> int | None:

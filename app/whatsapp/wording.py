@@ -14,9 +14,8 @@ STOPPED_BY_GUEST: Final[Advice] = (
     "Nothing to do here: the phone is now on the Do-Not-Message list. Invite the guest in person or by a call.",
 )
 COOLING: Final[Advice] = (
-    "WhatsApp held the invite back. Either the guest has had many such messages lately, or the phone is a United "
-    "States number, to which WhatsApp delivers no marketing messages.",
-    "Wait at least 24 hours before you try again. Invite guests with a United States number in another way.",
+    "WhatsApp held the invite back: the guest has had many such messages lately, or has a United States number.",
+    "Wait at least 24 hours before you try again. To a United States number WhatsApp never delivers such messages.",
 )
 EXPERIMENT: Final[Advice] = (
     "WhatsApp delivers no marketing messages to this guest at present. It chose the guest by lot.",
@@ -48,8 +47,7 @@ IDENTITY_CHANGED: Final[Advice] = (
 )
 MALFORMED: Final[Advice] = (
     "WhatsApp did not understand this invite: a value in it is missing, too long or of the wrong kind.",
-    "Check the guest's name and the template values, then retry. If it fails for everybody, tell whoever set up the "
-    "service.",
+    "Check the guest's name and the template values, then retry. If all fail, tell whoever set up the service.",
 )
 TEXT_TOO_LONG: Final[Advice] = (
     "With the values of this guest the invite is longer than WhatsApp allows.",
@@ -61,8 +59,7 @@ TEXT_NOT_ALLOWED: Final[Advice] = (
 )
 MEDIA: Final[Advice] = (
     "WhatsApp could not load the picture, video or document of the invite.",
-    "Open its link in a private browser window. If it does not open there, put it where everybody can read it, then "
-    "retry.",
+    "Open its link in a private browser window. It must open there without signing in. Then retry.",
 )
 TEMPLATE_MISMATCH: Final[Advice] = (
     "The values that were sent do not fit the template that WhatsApp approved.",

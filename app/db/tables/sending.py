@@ -77,6 +77,9 @@ class SendRunRow(Base):
     """The normalised request that was approved."""
     idempotency_key: Mapped[str] = mapped_column(unique=True)
     """Hash of the precheck token, or of workspace and key of a test: the same request finds this run for ever."""
+    refusal_code: Mapped[int | None]
+    refusal_streak: Mapped[Count]
+    """The same final refusal for so many recipients in a row; ten stop the run."""
     created_by: Mapped[str] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
     created_at: Mapped[datetime]
 
@@ -101,9 +104,6 @@ class RunCountersRow(Base):
     reached_sent: Mapped[Count]
     reached_delivered: Mapped[Count]
     reached_read: Mapped[Count]
-    refusal_code: Mapped[int | None]
-    refusal_streak: Mapped[Count]
-    """The same refusal for so many recipients in a row; ten stop the run."""
     changed_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
     """When the last message left QUEUED and SENDING."""

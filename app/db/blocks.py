@@ -1,0 +1,83 @@
+"""Do-Not-Message: who is blocked, and the one way to block. Spellings make the check an equality on an index."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db.bulk import insert_rows
+from app.db.engine import UnitOfWork
+from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow
+from app.domain import ids
+from app.domain.enums import DoNotMessageSource
+from app.domain.phone import spellings
+
+D = DoNotMessageRow
+S = DoNotMessageSpellingRow
+
+
+async def blocked_phones(
+    uow: UnitOfWork, *, workspace_id: str | None, number_id: str | None, phones: Collection[str] | None
+) -> dict[str, str]:
+    """Which of ``phones`` are blocked in this workspace or for its number, with the oldest entry that says so.
+
+    None for ``phones`` gives all active spellings: for audiences so large that asking for each would be dearer.
+    """
+    query = (
+        sa.select(S.spelling, D.id)
+        .join(D, D.id == S.entry_id)
+        .where(D.active, sa.or_(D.workspace_id == workspace_id, D.number_id == number_id))
+        .order_by(D.id)
+    )
+    if phones is not None:
+        asked = uow.rows({"phone": sa.Text()}, [[phone] for phone in set(phones)])
+        query = query.join(asked, asked.c.phone == S.spelling)
+    blocked: dict[str, str] = {}
+    for phone, entry_id in await uow.session.execute(query):
+        blocked.setdefault(phone, entry_id)
+    return blocked
+
+
+async def insert_block(
+    uow: UnitOfWork,
+    *,
+    workspace_id: str | None = None,
+    number_id: str | None = None,
+    phone: str,
+    reason: str,
+    source: DoNotMessageSource,
+    created_by: str | None,
+    at: datetime,
+    evidence: Any = None,
+    receipt_id: str | None = None,
+) -> tuple[DoNotMessageRow, bool]:
+    """Block an E.164 phone for a workspace or (from Meta) for a number; give exactly one of the two.
+
+    An active entry of the same scope and phone is returned as it is, with False. The caller holds the number's exclusive
+    advisory lock (``uow.lock_number(number_id, exclusive=True)``; without a number, the workspace's row): otherwise a
+    claim could commit that has not seen the entry, or two callers could insert it.
+    """
+    scope = D.workspace_id == workspace_id if workspace_id else D.number_id == number_id
+    found: DoNotMessageRow | None = await uow.session.scalar(
+        sa.select(D).join(S, S.entry_id == D.id).where(S.spelling == phone, D.phone == phone, D.active, scope).limit(1)
+    )
+    if found:
+        return found, False
+    entry = DoNotMessageRow(
+        id=ids.new_id(ids.DO_NOT_MESSAGE),
+        workspace_id=workspace_id,
+        number_id=number_id,
+        phone=phone,
+        reason=reason,
+        source=source,
+        active=True,
+        evidence=evidence,
+        receipt_id=receipt_id,
+        created_at=at,
+        created_by=created_by,
+    )
+    uow.session.add(entry)
+    await uow.session.flush()
+    await insert_rows(uow, S, [{"entry_id": entry.id, "spelling": key} for key in sorted(spellings(phone))])
+    return entry, True

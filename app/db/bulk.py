@@ -1,0 +1,49 @@
+"""Many rows written with few statements: the number of statements depends on the number of batches alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from app.db.engine import UnitOfWork
+from app.db.tables import Base
+
+T = TypeVar("T")
+
+BATCH = 2_000
+"""Rows per statement: packing more at once would hold the event loop for too long."""
+
+
+def batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+
+
+async def insert_rows(uow: UnitOfWork, kind: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns. Python-side defaults are not applied: give every column without one
+    in the database.
+    """
+    for batch in batches(values):
+        columns = _columns(kind, batch[0])
+        rows = uow.rows(columns, [[value[name] for name in columns] for value in batch])
+        await uow.session.execute(
+            sa.insert(kind).from_select(list(columns), sa.select(*rows.c), include_defaults=False)
+        )
+
+
+async def update_rows(uow: UnitOfWork, kind: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+    """Set the named columns of each row that ``id`` points to. Rows loaded in the session are not refreshed."""
+    for batch in batches(values):
+        columns = _columns(kind, batch[0])
+        rows = uow.rows(columns, [[value[name] for name in columns] for value in batch])
+        table = sa.inspect(kind).local_table
+        await uow.session.execute(
+            sa.update(kind)
+            .where(table.c.id == rows.c.id)
+            .values({name: rows.c[name] for name in columns if name != "id"})
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _columns(kind: type[Base], value: Mapping[str, Any]) -> dict[str, sa.types.TypeEngine[Any]]:
+    table = sa.inspect(kind).local_table
+    return {name: table.c[name].type for name in value}

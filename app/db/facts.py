@@ -1,0 +1,150 @@
+"""Facts: what Meta told us, each once. The set that the lifecycle's reducer folds."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.db.engine import UnitOfWork
+from app.db.tables import FactRow, StatusItemRow
+from app.domain import ids
+from app.domain.lifecycle import NOTHING_KNOWN, Fact, FactStatus, Failure, Progress, join
+
+F = FactRow
+S = StatusItemRow
+
+Key = tuple[str, str, FactStatus, datetime, int]
+"""Number, Meta's message id (a refusal's attempt id), status, Meta's time, error code (0 for none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFact:
+    """A fact as it came in; ``message_id`` is null while nothing matches."""
+
+    number_id: str
+    provider_message_id: str
+    status: FactStatus
+    at: datetime
+    error_code: int
+    attempt: str | None
+    message_id: str | None
+    title: str | None
+    details: str | None
+    received_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return (self.number_id, self.provider_message_id, self.status, self.at, self.error_code)
+
+    @property
+    def digest(self) -> str:
+        """Over everything that the key has, so that it is the same for every repetition."""
+        number_id, message_id, status, at, code = self.key
+        return hashlib.sha256(f"{number_id}|{message_id}|{status}|{at.isoformat()}|{code}".encode()).hexdigest()[:16]
+
+    @property
+    def progress(self) -> Progress:
+        return _fact(self.status, self.at, self.error_code, self.digest, self.title, self.details).progress
+
+
+def _fact(status: FactStatus, at: datetime, code: int, digest: str, title: str | None, details: str | None) -> Fact:
+    failure = Failure(at, code, digest, title or "", details) if status is FactStatus.FAILED else None
+    return Fact(status, at, failure)
+
+
+_COLUMNS: dict[str, Any] = {
+    name: getattr(F, name).type
+    for name in (
+        "id", "number_id", "provider_message_id", "status", "at", "error_code", "attempt", "message_id", "title",
+        "details", "digest", "received_at",
+    )
+}  # fmt: skip
+
+
+async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
+    """Keep facts that are not known yet; returns the keys of those. In the order of the keys, so that two units that
+    keep the same facts wait for each other instead of deadlocking.
+    """
+    by_key = {fact.key: fact for fact in sorted(facts, key=lambda fact: fact.key)}
+    if not by_key:
+        return set()
+    rows = uow.rows(
+        _COLUMNS,
+        [
+            (
+                ids.new_id(ids.FACT), fact.number_id, fact.provider_message_id, fact.status, fact.at, fact.error_code,
+                fact.attempt, fact.message_id, fact.title, fact.details, fact.digest, fact.received_at,
+            )
+            for fact in by_key.values()
+        ],
+        "fact",
+    )  # fmt: skip
+    statement = (
+        (sqlite if uow.sqlite else postgresql)
+        .insert(F)
+        .from_select(list(_COLUMNS), sa.select(*rows.c).where(sa.true()))
+        .on_conflict_do_nothing(index_elements=["number_id", "provider_message_id", "status", "at", "error_code"])
+        .returning(F.number_id, F.provider_message_id, F.status, F.at, F.error_code)
+    )
+    return {tuple(row) for row in await uow.session.execute(statement)}
+
+
+async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> dict[str, Progress]:
+    """Give the unmatched facts of (number, Meta's id, message) to their message; returns what they say, by message.
+
+    Whoever binds a message id calls this, in the transaction that binds.
+    """
+    if not bindings:
+        return {}
+    columns = {
+        "number_id": F.number_id.type,
+        "provider_message_id": F.provider_message_id.type,
+        "message_id": F.message_id.type,
+    }
+    bound = uow.rows(columns, sorted(bindings), "bound")
+    attached = await uow.session.execute(
+        sa.update(F)
+        .where(
+            F.number_id == bound.c.number_id,
+            F.provider_message_id == bound.c.provider_message_id,
+            F.message_id.is_(None),
+        )
+        .values(message_id=bound.c.message_id)
+        .returning(F.message_id, F.status, F.at, F.error_code, F.digest, F.title, F.details)
+        .execution_options(synchronize_session=False)
+    )
+    said: defaultdict[str, Progress] = defaultdict(lambda: NOTHING_KNOWN)
+    for row in attached:
+        said[row.message_id] = join(said[row.message_id], _fact(*row[1:]).progress)
+    await uow.session.execute(
+        sa.update(S)
+        .where(
+            S.number_id == bound.c.number_id,
+            S.provider_message_id == bound.c.provider_message_id,
+            S.message_id.is_(None),
+            S.status.is_not(None),
+        )
+        .values(message_id=bound.c.message_id, finding=None, explanation=None)
+        .execution_options(synchronize_session=False)
+    )
+    return dict(said)
+
+
+async def of_messages(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Progress]:
+    """What all stored facts of these messages say together: the pure result that the live rows must equal."""
+    if not message_ids:
+        return {}
+    wanted = uow.rows({"id": F.message_id.type}, [(message_id,) for message_id in message_ids], "wanted")
+    query = sa.select(F.message_id, F.status, F.at, F.error_code, F.digest, F.title, F.details).join(
+        wanted, wanted.c.id == F.message_id
+    )
+    said: defaultdict[str, Progress] = defaultdict(lambda: NOTHING_KNOWN)
+    for row in await uow.session.execute(query):
+        assert row.message_id is not None
+        said[row.message_id] = join(said[row.message_id], _fact(*row[1:]).progress)
+    return dict(said)

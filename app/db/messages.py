@@ -1,0 +1,213 @@
+"""Invite messages as the lifecycle sees them: lock by id, change in Python with the one reducer, write back in one statement.
+
+``Standing`` is the part of a row that a transition or a fact can change. Every path that moves a message (claim, outcome,
+webhook, sweep, block) goes through ``lock`` and ``Changes``, so the counters cannot be forgotten.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db.counters import CounterMoves, Place
+from app.db.engine import UnitOfWork
+from app.db.tables import MessageRow
+from app.domain.enums import MessageState, RejectionReason
+from app.domain.lifecycle import DISPATCH, NOTHING_KNOWN, Dispatch, Failure, Progress, join, settle
+
+M = MessageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one message stands. Frozen: a change makes a new one, so that old and new can be counted."""
+
+    id: str
+    run_id: str
+    state: MessageState
+    state_since: datetime
+    rejection_reason: RejectionReason | None
+    rejected_at: datetime | None
+    cancelled_at: datetime | None
+    retry_count: int
+    attempt_count: int
+    not_before: datetime
+    claim_id: str | None
+    lease_until: datetime | None
+    provider_message_id: str | None
+    second_message_id: str | None
+    held: bool
+    progress: Progress = field(kw_only=True)
+    phone: str | None = field(kw_only=True)
+    number_id: str = field(kw_only=True)
+
+    def told(self, progress: Progress, at: datetime) -> "Standing":
+        """After facts: they join into any state; a claim or lease ends with the first of them."""
+        if progress == NOTHING_KNOWN:
+            return self
+        joined = join(self.progress, progress)
+        state = settle(self.state, joined)
+        return replace(
+            self,
+            progress=joined,
+            state=state,
+            state_since=self.state_since if state is self.state else at,
+            claim_id=None,
+            lease_until=None,
+            held=self.held and state is MessageState.ACCEPTED,
+        )
+
+    def bound_to(self, provider_message_id: str) -> "Standing":
+        """With Meta's id. A second one for the same message must never be: it is kept for the alarm, the first one stays."""
+        if self.provider_message_id is None:
+            return replace(self, provider_message_id=provider_message_id)
+        if self.provider_message_id != provider_message_id:
+            return replace(self, second_message_id=provider_message_id)
+        return self
+
+    def dispatched(self, event: Dispatch, at: datetime, **changes: Any) -> "Standing":
+        """After one of our own transitions. Raises KeyError for one that the table does not have."""
+        return replace(self, state=DISPATCH[self.state, event], state_since=at, **changes)
+
+    def holds(self, claim_id: str) -> bool:
+        """The fence: true while this claim still owns the message."""
+        return self.state is MessageState.SENDING and self.claim_id == claim_id
+
+    @property
+    def place(self) -> Place:
+        """What this message adds to its run's counters."""
+        return Place(
+            state=self.state,
+            reason=self.rejection_reason,
+            failure_code=self.progress.failure.code if self.progress.failure else None,
+            accepted=self.provider_message_id is not None,
+            sent=bool(self.progress.sent_at or self.progress.delivered_at or self.progress.read_at),
+            delivered=bool(self.progress.delivered_at or self.progress.read_at),
+            read=self.progress.read_at is not None,
+        )
+
+
+_COLUMNS = (
+    M.id, M.run_id, M.state, M.state_since, M.rejection_reason, M.rejected_at, M.cancelled_at, M.retry_count,
+    M.attempt_count, M.not_before, M.claim_id, M.lease_until, M.provider_message_id, M.second_message_id, M.held,
+    M.accepted_at, M.sent_at, M.delivered_at, M.read_at, M.failed_at, M.failure_code, M.failure_digest,
+    M.failure_title, M.failure_details, M.phone, M.number_id,
+)  # fmt: skip
+
+
+def _standing(row: Any) -> Standing:
+    failure = None
+    if row.failed_at is not None:
+        failure = Failure(
+            row.failed_at, row.failure_code, row.failure_digest, row.failure_title or "", row.failure_details
+        )
+    return Standing(
+        *row[:15],
+        progress=Progress(row.accepted_at, row.sent_at, row.delivered_at, row.read_at, failure),
+        phone=row.phone,
+        number_id=row.number_id,
+    )
+
+
+async def lock(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Standing]:
+    """The messages, locked in the order of their ids (the lock order); those that do not exist are left out."""
+    if not message_ids:
+        return {}
+    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
+    query = sa.select(*_COLUMNS).join(wanted, wanted.c.id == M.id).order_by(M.id).with_for_update(of=M)
+    return {row.id: _standing(row) for row in await uow.session.execute(query)}
+
+
+async def lock_where(
+    uow: UnitOfWork,
+    *conditions: sa.ColumnElement[bool],
+    order_by: Sequence[Any] = (M.id,),
+    limit: int | None = None,
+    skip_locked: bool = False,
+) -> list[Standing]:
+    """The messages that meet ``conditions``, locked in the order of their ids.
+
+    Another order is only for ``skip_locked``, which waits for nobody and so cannot deadlock.
+    """
+    query = sa.select(*_COLUMNS).where(*conditions).order_by(*order_by).limit(limit)
+    return [_standing(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=skip_locked))]
+
+
+async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Which message has which of Meta's ids, by (number, Meta's id)."""
+    if not pairs:
+        return {}
+    columns = {"number_id": M.number_id.type, "provider_message_id": sa.Text()}
+    wanted = uow.rows(columns, sorted(set(pairs)), "wanted")
+    query = sa.select(M.number_id, M.provider_message_id, M.id).join(
+        wanted, sa.and_(M.number_id == wanted.c.number_id, M.provider_message_id == wanted.c.provider_message_id)
+    )
+    return {(row[0], row[1]): row[2] for row in await uow.session.execute(query) if row[1] is not None}
+
+
+async def existing(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, str]:
+    """The number of each of these messages that exists."""
+    if not message_ids:
+        return {}
+    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
+    return {
+        row.id: row.number_id
+        for row in await uow.session.execute(sa.select(M.id, M.number_id).join(wanted, wanted.c.id == M.id))
+    }
+
+
+_WRITTEN: dict[str, Any] = {
+    name: getattr(M, name).type
+    for name in (
+        "id", "state", "state_since", "rejection_reason", "rejected_at", "cancelled_at", "retry_count", "attempt_count",
+        "not_before", "claim_id", "lease_until", "provider_message_id", "second_message_id", "held", "accepted_at",
+        "sent_at", "delivered_at", "read_at", "failed_at", "failure_code", "failure_digest", "failure_title",
+        "failure_details", "updated_at",
+    )
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a unit of work does to messages: collected, then written with the counters in a fixed number of statements."""
+
+    moves: CounterMoves = field(default_factory=CounterMoves)
+    _after: dict[str, Standing] = field(default_factory=dict)
+
+    def put(self, before: Standing, after: Standing) -> None:
+        """Remember a change; several to one message in one unit are told one after the other."""
+        if before != after:
+            self.moves.move(before.run_id, before.place, after.place)
+            self._after[after.id] = after
+
+    async def save(self, uow: UnitOfWork, at: datetime) -> None:
+        """Write messages, then counters (always last in the lock order)."""
+        if self._after:
+            rows = uow.rows(_WRITTEN, [_values(standing, at) for standing in self._after.values()], "changed")
+            await uow.session.execute(
+                sa.update(M)
+                .where(M.id == rows.c.id)
+                .values({name: rows.c[name] for name in _WRITTEN if name != "id"})
+                .execution_options(synchronize_session=False)
+            )
+        await self.moves.apply(uow, at)
+
+
+def _values(standing: Standing, at: datetime) -> tuple[Any, ...]:
+    known, failure = standing.progress, standing.progress.failure
+    return (
+        standing.id, standing.state, standing.state_since, standing.rejection_reason, standing.rejected_at,
+        standing.cancelled_at, standing.retry_count, standing.attempt_count, standing.not_before, standing.claim_id,
+        standing.lease_until, standing.provider_message_id, standing.second_message_id, standing.held,
+        known.accepted_at, known.sent_at, known.delivered_at, known.read_at,
+        failure and failure.at, failure and failure.code, failure and failure.digest, failure and failure.title,
+        failure and failure.details, at,
+    )  # fmt: skip
+
+
+def reject(changes: Changes, standings: Iterable[Standing], reason: RejectionReason, at: datetime) -> None:
+    """Policy says no to messages that were queued."""
+    for standing in standings:
+        changes.put(standing, standing.dispatched(Dispatch.BLOCK, at, rejection_reason=reason, rejected_at=at))

@@ -1,0 +1,199 @@
+"""Claim: take due messages for sending, fenced and leased, and turn away those that must not go out after all."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from app.db.blocks import blocked_phones
+from app.db.engine import UnitOfWork
+from app.db.messages import Changes, M, Standing, lock_where, reject
+from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow
+from app.domain import ids
+from app.domain.enums import MessageState, RejectionReason, SendRunStatus
+from app.domain.lifecycle import LIVE_STATES, Dispatch
+
+PROOF_OF_LIFE = LIVE_STATES - {MessageState.QUEUED, MessageState.SENDING, MessageState.UNCONFIRMED}
+"""States of an earlier message that a retry was not meant to repeat: the guest has it, or Meta has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One message to be sent by this worker, once, before ``deadline``."""
+
+    message_id: str
+    run_id: str
+    number_id: str
+    n: int
+    claim_id: str
+    to: str
+    deadline: float
+    """``time.monotonic()`` after which no request may start: the lease could run out while it is on its way."""
+    template_name: str
+    language: str
+    recipe: dict[str, Any]
+    """Of the run; the same object for all of its claims."""
+    values: list[str]
+
+    @property
+    def attempt_id(self) -> str:
+        return ids.attempt_id(self.message_id, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How long a claim lasts, and how long before its end a request may still start (seconds)."""
+
+    duration: float
+    reserve: float
+
+
+async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn: int) -> list[Claim]:
+    """Claim up to ``limit`` due messages of the number's running runs, ``turn`` choosing which run is served first.
+
+    The number's advisory lock comes first and as a statement of its own, so that the statements after it see every block
+    that has been committed; whatever inserts a block waits for us, or we for it.
+    """
+    started = time.monotonic()
+    await uow.lock_number(number_id)
+    runs = await _running_runs(uow, number_id)
+    if not runs:
+        return []
+    now = await uow.now()
+    picked = await _pick(uow, _rotate(runs, turn), limit, now)
+    if not picked:
+        return []
+    changes = Changes()
+    going = await _turn_away(uow, changes, picked, {run.id: run.workspace_id for run in runs}, number_id, now)
+    claim_id = ids.new_id(ids.CLAIM)
+    until = now + timedelta(seconds=lease.duration)
+    for standing in going:
+        changes.put(
+            standing,
+            standing.dispatched(
+                Dispatch.CLAIM, now, claim_id=claim_id, lease_until=until, attempt_count=standing.attempt_count + 1
+            ),
+        )
+    await _insert_attempts(uow, going, claim_id, now)
+    await changes.save(uow, now)
+    values = await _values(uow, going)
+    by_id = {run.id: run for run in runs}
+    return [
+        Claim(
+            message_id=standing.id,
+            run_id=standing.run_id,
+            number_id=number_id,
+            n=standing.attempt_count + 1,
+            claim_id=claim_id,
+            to=standing.phone or "",
+            deadline=started + lease.duration - lease.reserve,
+            template_name=by_id[standing.run_id].template_name,
+            language=by_id[standing.run_id].template_language,
+            recipe=by_id[standing.run_id].recipe,
+            values=values[standing.id],
+        )
+        for standing in going
+    ]
+
+
+async def _running_runs(uow: UnitOfWork, number_id: str) -> Sequence[SendRunRow]:
+    """The runs with something queued, shared until the end of the transaction: no pause, cancel or stop overtakes us."""
+    query = (
+        sa.select(SendRunRow)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .join(NumberRow, NumberRow.id == SendRunRow.number_id)
+        .where(
+            SendRunRow.number_id == number_id,
+            SendRunRow.status == SendRunStatus.RUNNING,
+            RunCountersRow.queued > 0,
+            ~NumberRow.paused,
+        )
+        .order_by(SendRunRow.id)
+        .with_for_update(read=True, of=SendRunRow)
+    )
+    return (await uow.session.execute(query)).scalars().all()
+
+
+def _rotate(runs: Sequence[SendRunRow], turn: int) -> list[str]:
+    start = turn % len(runs)
+    return [run.id for run in (*runs[start:], *runs[:start])]
+
+
+async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) -> list[Standing]:
+    """Due messages run by run, a fair share of each first, then whatever is left of the limit."""
+    picked: dict[str, Standing] = {}
+    for share in (max(1, limit // len(run_ids)), limit):
+        for run_id in run_ids:
+            wanted = min(share, limit - len(picked))
+            if wanted <= 0:
+                return list(picked.values())
+            found = await lock_where(
+                uow,
+                M.run_id == run_id,
+                M.state == MessageState.QUEUED,
+                M.not_before <= now,
+                M.id.not_in(list(picked)),
+                order_by=(M.not_before, M.position),
+                limit=wanted,
+                skip_locked=True,
+            )
+            picked.update((standing.id, standing) for standing in found)
+        if len(run_ids) == 1:
+            break
+    return list(picked.values())
+
+
+async def _turn_away(
+    uow: UnitOfWork, changes: Changes, picked: list[Standing], workspaces: dict[str, str], number_id: str, now: datetime
+) -> list[Standing]:
+    """Reject the blocked and those whose earlier message has come to life; returns the rest."""
+    by_workspace: defaultdict[str, list[Standing]] = defaultdict(list)
+    for standing in picked:
+        by_workspace[workspaces[standing.run_id]].append(standing)
+    going: list[Standing] = []
+    for workspace_id, standings in by_workspace.items():
+        phones = [standing.phone for standing in standings if standing.phone is not None]
+        blocked = await blocked_phones(uow, workspace_id=workspace_id, number_id=number_id, phones=phones)
+        reject(changes, [each for each in standings if each.phone in blocked], RejectionReason.DO_NOT_MESSAGE, now)
+        going += [each for each in standings if each.phone not in blocked]
+    alive = await _with_live_prior(uow, going)
+    reject(changes, [each for each in going if each.id in alive], RejectionReason.ALREADY_INVITED, now)
+    return [each for each in going if each.id not in alive]
+
+
+async def _with_live_prior(uow: UnitOfWork, standings: list[Standing]) -> set[str]:
+    """The retries whose earlier message turns out to have reached Meta or the guest."""
+    if not standings:
+        return set()
+    wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in standings], "going")
+    prior = aliased(M)
+    query = (
+        sa.select(M.id)
+        .join(wanted, wanted.c.id == M.id)
+        .join(prior, prior.id == M.prior_message_id)
+        .where(prior.state.in_(sorted(PROOF_OF_LIFE)))
+    )
+    return set((await uow.session.execute(query)).scalars())
+
+
+async def _insert_attempts(uow: UnitOfWork, going: list[Standing], claim_id: str, now: datetime) -> None:
+    if not going:
+        return
+    columns: dict[str, Any] = {
+        name: getattr(AttemptRow, name).type for name in ("message_id", "n", "claim_id", "claimed_at", "fenced")
+    }
+    rows = uow.rows(columns, [(each.id, each.attempt_count + 1, claim_id, now, False) for each in going], "attempt")
+    await uow.session.execute(sa.insert(AttemptRow).from_select(list(columns), sa.select(*rows.c)))
+
+
+async def _values(uow: UnitOfWork, going: list[Standing]) -> dict[str, list[str]]:
+    if not going:
+        return {}
+    wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in going], "going")
+    query = sa.select(M.id, M.values).join(wanted, wanted.c.id == M.id)
+    return {row.id: row.values for row in await uow.session.execute(query)}

@@ -1,0 +1,255 @@
+"""What a webhook says that is not about one message: guests who stop, templates that are paused, accounts in trouble."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import messages
+from app.db.blocks import D, insert_block
+from app.db.engine import UnitOfWork
+from app.db.messages import M
+from app.db.tables import DoNotMessageRow, NumberRow, RunCountersRow, SendRunRow, TemplateRow
+from app.domain import ids
+from app.domain.enums import DoNotMessageSource, TemplateCategory, TemplateStatus
+from app.domain.phone import spellings
+from app.domain.stop_words import is_stop_word
+from app.services.base import utc_now
+from app.services.blocking import reject_blocked
+from app.services.runs import pause_number, still_running, stop
+from app.services.throttle import slow_down
+from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure, rule_for
+from app.whatsapp.items import AccountUpdate, ParsedWebhook, StatusItem, TemplateUpdate
+from app.whatsapp.port import Behaviour
+
+_STATUS_OF_EVENT: dict[str, TemplateStatus] = {
+    **{status.value: status for status in TemplateStatus if status is not TemplateStatus.UNKNOWN},
+    "REINSTATED": TemplateStatus.APPROVED,
+    "UNPAUSED": TemplateStatus.APPROVED,
+    "LOCKED": TemplateStatus.DISABLED,
+    "DELETED": TemplateStatus.DISABLED,
+    "PENDING_DELETION": TemplateStatus.DISABLED,
+}
+"""Meta's template events; those that are left out (FLAGGED, UNLOCKED, LIMIT_EXCEEDED …) change no status."""
+
+_HALTS = {
+    TemplateStatus.PAUSED: 132015,
+    TemplateStatus.DISABLED: 132016,
+    TemplateStatus.REJECTED: 132001,
+    TemplateStatus.ARCHIVED: 132001,
+}
+"""Statuses with which no message goes out any more, and the code with which Meta would refuse the next one."""
+
+_META_SOURCES = (DoNotMessageSource.META_STOP, DoNotMessageSource.META_CODE_131050)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    number_id: str
+    phone: str
+    source: DoNotMessageSource
+    reason: str
+    at: datetime
+    item: str
+    receipt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Resume:
+    number_id: str
+    phone: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Notices:
+    """Collect with ``read``, then ``lock`` before any other lock of the unit, then ``apply``."""
+
+    uow: UnitOfWork
+    numbers: dict[str, str]
+    stop_words: frozenset[str]
+    stops: list[_Stop] = field(default_factory=list)
+    resumes: list[_Resume] = field(default_factory=list)
+    refused: list[tuple[str, StatusItem, str]] = field(default_factory=list)
+    """Failed statuses with code 131050: number, item, receipt."""
+    templates: list[TemplateUpdate] = field(default_factory=list)
+    accounts: list[AccountUpdate] = field(default_factory=list)
+    problems: list[tuple[str, int]] = field(default_factory=list)
+
+    def read(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
+        self._read_guests(receipt_id, parsed, received_at)
+        for status in parsed.statuses:
+            number_id = self.numbers.get(status.phone_number_id)
+            if number_id is not None and any(error.code == CODE_USER_STOPPED for error in status.errors):
+                self.refused.append((number_id, status, receipt_id))
+        self.templates += parsed.templates
+        self.accounts += [account for account in parsed.accounts if account.stops_sending]
+        for problem in parsed.problems:
+            number_id = self.numbers.get(problem.phone_number_id or "")
+            if number_id is not None:
+                self.problems.append((number_id, problem.error.code))
+
+    def _read_guests(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
+        """What guests did themselves: Stop and Resume in WhatsApp, and typed stop words."""
+        for preference in parsed.preferences:
+            number_id = self.numbers.get(preference.phone_number_id)
+            if number_id is None or preference.phone is None:
+                continue
+            at = preference.at or received_at
+            if preference.value == "stop":
+                reason = "The guest stopped such messages in WhatsApp."
+                self.stops.append(
+                    _Stop(
+                        number_id,
+                        preference.phone,
+                        DoNotMessageSource.META_STOP,
+                        reason,
+                        at,
+                        preference.item,
+                        receipt_id,
+                    )
+                )
+            elif preference.value == "resume":
+                self.resumes.append(_Resume(number_id, preference.phone, at))
+        for inbound in parsed.inbound:
+            number_id = self.numbers.get(inbound.phone_number_id)
+            if number_id is not None and inbound.phone is not None and is_stop_word(inbound.text, self.stop_words):
+                reason = "The guest answered with a stop word."
+                source = DoNotMessageSource.INBOUND_STOP_WORD
+                self.stops.append(
+                    _Stop(number_id, inbound.phone, source, reason, inbound.at or received_at, inbound.item, receipt_id)
+                )
+
+    async def lock(self) -> None:
+        """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first."""
+        blocking = {stop_.number_id for stop_ in self.stops} | {number_id for number_id, _, _ in self.refused}
+        for number_id in sorted(blocking):
+            await self.uow.lock_number(number_id, exclusive=True)
+
+    async def apply(self) -> None:
+        """Numbers and runs first, then what blocks messages: the lock order."""
+        await self._pause_numbers()
+        for update in self.templates:
+            await self._update_template(update)
+        for number_id, status, receipt_id in self.refused:
+            await self._read_refusal(number_id, status, receipt_id)
+        for stop_ in sorted(self.stops, key=lambda stop_: (stop_.number_id, stop_.phone, stop_.at)):
+            await self._block(stop_)
+        for resume in self.resumes:
+            await self._lift(resume)
+
+    async def _pause_numbers(self) -> None:
+        pauses: dict[str, tuple[str, str]] = {}
+        for account in self.accounts:
+            for number_id in await self._numbers_of(account):
+                pauses[number_id] = (account.explanation, "Look at the account in WhatsApp Manager, then resume.")
+        slow: dict[str, float] = {}
+        for number_id, code in self.problems:
+            rule = rule_for(code)
+            if rule is not None and rule.behaviour is Behaviour.STOP_NUMBER:
+                pauses[number_id] = describe_failure(code)[1:]
+            elif rule is not None and rule.slows_number:
+                slow[number_id] = max(slow.get(number_id, 0.0), rule.retry_after)
+        for number_id in sorted(pauses.keys() | slow.keys()):
+            number = await self.uow.session.get(
+                NumberRow, number_id, with_for_update={"key_share": True}, populate_existing=True
+            )
+            assert number is not None
+            if number_id in slow:
+                slow_down(number, await self.uow.now(), slow[number_id])
+            if number_id in pauses:
+                await pause_number(self.uow, number, *pauses[number_id])
+        await self.uow.session.flush()
+
+    async def _numbers_of(self, account: AccountUpdate) -> list[str]:
+        """Account webhooks carry the WABA and perhaps the displayed phone, never Meta's phone number id."""
+        digits = "".join(filter(str.isdecimal, account.display_phone or ""))
+        rows = (
+            await self.uow.session.execute(
+                sa.select(NumberRow.id, NumberRow.display_phone)
+                .where(NumberRow.waba_id == account.waba_id)
+                .order_by(NumberRow.id)
+            )
+        ).all()
+        exact = [row.id for row in rows if digits and "".join(filter(str.isdecimal, row.display_phone or "")) == digits]
+        return exact or [row.id for row in rows]
+
+    async def _update_template(self, update: TemplateUpdate) -> None:
+        numbers = sa.select(NumberRow.id).where(NumberRow.waba_id == update.waba_id)
+        query = sa.select(TemplateRow).where(
+            TemplateRow.number_id.in_(numbers), TemplateRow.name == update.name, TemplateRow.language == update.language
+        )
+        for template in (await self.uow.session.execute(query.order_by(TemplateRow.id))).scalars().all():
+            template.status = _STATUS_OF_EVENT.get(update.event or "", template.status)
+            if update.new_category and update.new_category in TemplateCategory.__members__:
+                template.category = TemplateCategory(update.new_category)
+            template.correct_category = update.correct_category
+            template.quality = update.quality or template.quality
+            await self.uow.session.flush()
+            if template.status in _HALTS:
+                await self._stop_runs(template)
+
+    async def _stop_runs(self, template: TemplateRow) -> None:
+        query = (
+            sa.select(SendRunRow)
+            .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+            .where(still_running(template.number_id), SendRunRow.template_id == template.id)
+            .order_by(SendRunRow.id)
+            .with_for_update(key_share=True, of=SendRunRow)
+        )
+        _, text, next_step = describe_failure(_HALTS[template.status])
+        for run in (await self.uow.session.execute(query)).scalars():
+            stop(self.uow, run, text, next_step)
+
+    async def _read_refusal(self, number_id: str, status: StatusItem, receipt_id: str) -> None:
+        """131050 names a message; its phone, and the one that Meta names, must not be messaged again."""
+        attempt = ids.parse_attempt_id(status.attempt) if status.attempt else None
+        bound = await messages.bound(self.uow, [(number_id, status.message_id)])
+        message_id = bound.get((number_id, status.message_id), attempt[0] if attempt else None)
+        phones = {status.phone} if status.phone else set()
+        if message_id is not None:
+            phone = await self.uow.session.scalar(
+                sa.select(M.phone).where(M.id == message_id, M.number_id == number_id)
+            )
+            phones |= {phone} if phone else set()
+        reason = "The guest stopped such messages in WhatsApp (Meta's code 131050)."
+        for phone in sorted(phones):
+            self.stops.append(
+                _Stop(number_id, phone, DoNotMessageSource.META_CODE_131050, reason, status.at, status.item, receipt_id)
+            )
+
+    async def _block(self, stop_: _Stop) -> None:
+        entry, created = await insert_block(
+            self.uow,
+            number_id=stop_.number_id,
+            phone=stop_.phone,
+            reason=stop_.reason,
+            source=stop_.source,
+            created_by=None,
+            at=stop_.at,
+            evidence=stop_.item,
+            receipt_id=stop_.receipt_id,
+        )
+        if not created and stop_.at > entry.created_at:
+            entry.created_at = stop_.at  # the guest said it again: an older "resume" that comes late must not win
+            await self.uow.session.flush()
+        await reject_blocked(self.uow, stop_.number_id, spellings(stop_.phone), utc_now())
+
+    async def _lift(self, resume: _Resume) -> None:
+        """The guest allows messages again: lifts what Meta's own control set before that, never a member's entry."""
+        changed: Any = (
+            sa.update(DoNotMessageRow)
+            .where(
+                D.number_id == resume.number_id,
+                D.phone.in_(sorted(spellings(resume.phone))),
+                D.active,
+                D.source.in_(_META_SOURCES),
+                D.created_at <= resume.at,
+            )
+            .values(
+                active=False, revoked_at=resume.at, revoke_reason="The guest allowed such messages again in WhatsApp."
+            )
+            .execution_options(synchronize_session=False)
+        )
+        await self.uow.session.execute(changed)

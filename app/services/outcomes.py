@@ -1,0 +1,307 @@
+"""Record what became of provider calls, in batches: attempts, facts, states, counters, and the breakers.
+
+A fence guards our own transitions only. What Meta told us is a fact and joins into any state, however late it comes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import facts, messages
+from app.db.blocks import insert_block
+from app.db.engine import UnitOfWork
+from app.db.facts import NewFact
+from app.db.messages import Changes, Standing
+from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow
+from app.domain.enums import DoNotMessageSource, MessageState, SendRunStatus
+from app.domain.lifecycle import Dispatch, FactStatus
+from app.domain.phone import spellings
+from app.services.blocking import reject_blocked
+from app.services.claims import Claim
+from app.services.runs import pause_number, still_running, stop
+from app.services.throttle import back_off, slow_down
+from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure
+from app.whatsapp.port import Accepted, Behaviour, NotSent, Outcome, Refused, Unknown
+
+MAX_RETRIES = 5
+"""Passing refusals of one message before it counts as failed."""
+
+BREAKER = 10
+"""The same final refusal for so many recipients in a row stops the run, so many unknown outcomes in a row the number."""
+
+LONGEST_WAIT = 3600.0
+
+WAIT_FACTOR = 4
+"""Each passing refusal waits four times as long as the one before (Meta on pair rate limits: 4^X seconds)."""
+
+_NO_ANSWERS = (
+    f"WhatsApp gave no clear answer {BREAKER} times in a row, so nobody knows whether those messages went out.",
+    "Look at WhatsApp's status page and at the network of this service, then resume the run.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A provider call that is over, with this machine's time of its end."""
+
+    claim: Claim
+    outcome: Outcome
+    at: datetime
+
+
+async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) -> None:
+    """Write a batch of outcomes of one number. Running it again after a lost answer of the commit changes nothing.
+
+    Locks, in this order: the number (alone when a guest has to be blocked), its row, runs, messages, counters.
+    """
+    stopped_by_guest = [each for each in finished if _refusal_code(each.outcome) == CODE_USER_STOPPED]
+    if stopped_by_guest:
+        await uow.lock_number(number_id, exclusive=True)
+    now = await uow.now()
+    pause = await _judge_number(uow, number_id, finished, now)
+    runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
+    if pause is not None:
+        await pause_number(uow, *pause)
+    _judge_runs(uow, runs, finished)
+    standings = await messages.lock(uow, {each.claim.message_id for each in finished})
+    kept = _Recording(uow, number_id, now, standings, runs)
+    await kept.run([each for each in finished if each.claim.message_id in standings])
+    for each in stopped_by_guest:
+        await _block_guest(uow, number_id, each.claim.to, now)
+
+
+def _refusal_code(outcome: Outcome) -> int | None:
+    return outcome.error.code if isinstance(outcome, Refused) else None
+
+
+async def _judge_number(
+    uow: UnitOfWork, number_id: str, finished: Sequence[Finished], now: datetime
+) -> tuple[NumberRow, str, str] | None:
+    """Bring the number's pace and streak up to date; returns why it must be paused, if it must.
+
+    The row is only taken when there is something to write: it is also the token bucket's.
+    """
+    number = await uow.session.get(NumberRow, number_id)
+    assert number is not None
+    smooth = all(isinstance(each.outcome, Accepted) or _is_plain_refusal(each.outcome) for each in finished)
+    if smooth and number.unknown_streak == 0 and number.backoff_seconds == 0:
+        return None
+    await uow.session.refresh(number, with_for_update={"key_share": True})
+    pause = None
+    for each in finished:
+        pause = _note_outcome(number, each.outcome, now) or pause
+    if any(isinstance(each.outcome, NotSent) for each in finished):
+        back_off(number, now)  # once a batch, however many requests found the network gone
+    await uow.session.flush()
+    return (number, *pause) if pause else None
+
+
+def _note_outcome(number: NumberRow, outcome: Outcome, now: datetime) -> tuple[str, str] | None:
+    """One outcome on the number's row; the reason and next step when it stops the number."""
+    if isinstance(outcome, Unknown):
+        number.unknown_streak += 1
+        return _NO_ANSWERS if number.unknown_streak >= BREAKER else None
+    if isinstance(outcome, NotSent):
+        return None
+    number.unknown_streak, number.backoff_seconds = 0, 0.0
+    if isinstance(outcome, Refused) and outcome.slows_number:
+        slow_down(number, now, outcome.retry_after)
+    if isinstance(outcome, Refused) and outcome.behaviour is Behaviour.STOP_NUMBER:
+        return describe_failure(outcome.error.code)[1:]
+    return None
+
+
+def _is_plain_refusal(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and not outcome.slows_number and outcome.behaviour is not Behaviour.STOP_NUMBER
+
+
+async def _lock_runs(
+    uow: UnitOfWork, number_id: str, finished: Sequence[Finished], *, all_running: bool
+) -> dict[str, SendRunRow]:
+    """The runs of the batch, in the order of their ids: shared, or alone where a run may have to be stopped.
+
+    Shared is enough to send a message back to the queue without a cancel slipping in between. An accepted message needs
+    no run at all, so the healthy case takes no lock here.
+    """
+    run_ids = {each.claim.run_id for each in finished}
+    query = sa.select(SendRunRow).where(SendRunRow.id.in_(sorted(run_ids))).order_by(SendRunRow.id)
+    if all_running:
+        query = (
+            sa.select(SendRunRow)
+            .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+            .where(sa.or_(SendRunRow.id.in_(sorted(run_ids)), still_running(number_id)))
+            .order_by(SendRunRow.id)
+        )
+    else:
+        runs = {run.id: run for run in (await uow.session.execute(query)).scalars()}
+        if all(isinstance(each.outcome, Accepted | Unknown) for each in finished) and not any(
+            run.refusal_streak for run in runs.values()
+        ):
+            return runs
+    alone = all_running or any(isinstance(each.outcome, Refused | Accepted) for each in finished)
+    locked = query.with_for_update(read=not alone, key_share=alone, of=SendRunRow)
+    locked = locked.execution_options(populate_existing=True)
+    return {run.id: run for run in (await uow.session.execute(locked)).scalars()}
+
+
+def _judge_runs(uow: UnitOfWork, runs: dict[str, SendRunRow], finished: Sequence[Finished]) -> None:
+    """Stop a run whose template is refused, or whose last ten recipients were all refused for the same reason."""
+    for each in finished:
+        run = runs[each.claim.run_id]
+        match each.outcome:
+            case Accepted():
+                if run.refusal_streak:
+                    run.refusal_code, run.refusal_streak = None, 0
+            case Refused(error=error, behaviour=Behaviour.STOP_RUN):
+                _, text, next_step = describe_failure(error.code)
+                stop(uow, run, text, next_step)
+            case Refused(error=error, behaviour=Behaviour.FINAL):
+                run.refusal_streak = run.refusal_streak + 1 if run.refusal_code == error.code else 1
+                run.refusal_code = error.code
+                if run.refusal_streak >= BREAKER:
+                    _, text, next_step = describe_failure(error.code)
+                    stop(uow, run, f"The same refusal for {BREAKER} recipients in a row: {text}", next_step)
+
+
+@dataclass(slots=True)
+class _Recording:
+    """The part of a unit that writes messages, facts and attempts."""
+
+    uow: UnitOfWork
+    number_id: str
+    now: datetime
+    standings: dict[str, Standing]
+    runs: dict[str, SendRunRow]
+    changes: Changes = field(default_factory=Changes)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Meta's ids that some message has already: one id is never bound twice."""
+
+    async def run(self, finished: Sequence[Finished]) -> None:
+        accepted = [each.outcome.message_id for each in finished if isinstance(each.outcome, Accepted)]
+        self.owners = await messages.bound(self.uow, [(self.number_id, message_id) for message_id in accepted])
+        await facts.insert(self.uow, [fact for each in finished for fact in self._facts(each)])
+        for each in finished:
+            self._apply(each)
+        await self._bind([each for each in finished if isinstance(each.outcome, Accepted)])
+        await self._keep_answers(finished)
+        await self.changes.save(self.uow, self.now)
+
+    def _put(self, after: Standing) -> None:
+        self.changes.put(self.standings[after.id], after)
+        self.standings[after.id] = after
+
+    def _facts(self, each: Finished) -> list[NewFact]:
+        claim, outcome = each.claim, each.outcome
+        if isinstance(outcome, Accepted):
+            return [
+                NewFact(
+                    self.number_id, outcome.message_id, FactStatus.ACCEPTED, each.at, 0, claim.attempt_id,
+                    claim.message_id, None, None, self.now,
+                )
+            ]  # fmt: skip
+        if isinstance(outcome, Refused) and self._is_final(each, outcome):
+            # A refusal has no id of Meta's: the attempt's own name stands in, so that it is a fact like any other.
+            return [
+                NewFact(
+                    self.number_id, claim.attempt_id, FactStatus.FAILED, each.at, outcome.error.code, claim.attempt_id,
+                    claim.message_id, outcome.error.title, outcome.error.details, self.now,
+                )
+            ]  # fmt: skip
+        return []
+
+    def _is_final(self, each: Finished, refused: Refused) -> bool:
+        if refused.behaviour is Behaviour.FINAL:
+            return True
+        standing = self.standings[each.claim.message_id]
+        tired = refused.behaviour is Behaviour.LATER and not refused.slows_number
+        return tired and standing.retry_count >= MAX_RETRIES and standing.holds(each.claim.claim_id)
+
+    def _apply(self, each: Finished) -> None:
+        standing = self.standings[each.claim.message_id]
+        told = self._facts(each)
+        match each.outcome:
+            case Accepted() as accepted:
+                if self.owners.get((self.number_id, accepted.message_id), standing.id) == standing.id:
+                    standing = standing.bound_to(accepted.message_id)
+                after = standing.told(told[0].progress, self.now)
+                held = accepted.held and after.state is MessageState.ACCEPTED
+                self._put(replace(after, held=held))
+            case _ if told:
+                self._put(standing.told(told[0].progress, self.now))
+            case _ if not standing.holds(each.claim.claim_id):
+                pass  # fenced: the attempt keeps the answer as evidence, the message has gone on without it
+            case Unknown():
+                self._put(standing.dispatched(Dispatch.LOSE, self.now, claim_id=None, lease_until=None))
+            case Refused() as refused:
+                self._put(self._back_to_queue(standing, refused))
+            case NotSent():
+                self._put(self._back_to_queue(standing, None))
+
+    def _back_to_queue(self, standing: Standing, refused: Refused | None) -> Standing:
+        if self.runs[standing.run_id].status is SendRunStatus.CANCELLED:
+            return standing.dispatched(Dispatch.DROP, self.now, claim_id=None, lease_until=None, cancelled_at=self.now)
+        not_before, retry_count = self.now, standing.retry_count
+        if refused is not None and refused.behaviour is Behaviour.LATER and not refused.slows_number:
+            wait = min(LONGEST_WAIT, max(1.0, refused.retry_after) * WAIT_FACTOR**retry_count)
+            not_before, retry_count = self.now + timedelta(seconds=wait), retry_count + 1
+        return standing.dispatched(
+            Dispatch.REQUEUE, self.now, claim_id=None, lease_until=None, not_before=not_before, retry_count=retry_count
+        )
+
+    async def _bind(self, accepted: Sequence[Finished]) -> None:
+        """Take in what Meta said about these ids before we knew whose they are."""
+        bindings = [
+            (self.number_id, each.outcome.message_id, each.claim.message_id)
+            for each in accepted
+            if isinstance(each.outcome, Accepted)
+        ]
+        for message_id, progress in (await facts.attach(self.uow, bindings)).items():
+            self._put(self.standings[message_id].told(progress, self.now))
+
+    async def _keep_answers(self, finished: Sequence[Finished]) -> None:
+        columns: dict[str, Any] = {name: getattr(AttemptRow, name).type for name in _ANSWER}
+        rows = self.uow.rows(columns, [_answer(each) for each in finished], "answer")
+        await self.uow.session.execute(
+            sa.update(AttemptRow)
+            .where(AttemptRow.message_id == rows.c.message_id, AttemptRow.n == rows.c.n)
+            .values(
+                {name: rows.c[name] for name in _ANSWER if name not in {"message_id", "n"}}
+                | {"fenced": AttemptRow.lease_expired_at.is_not(None)}
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+_ANSWER = (
+    "message_id", "n", "finished_at", "outcome", "behaviour", "code", "title", "details", "http_status",
+    "provider_message_id", "answer",
+)  # fmt: skip
+
+_NAMES: dict[type[Outcome], str] = {Accepted: "ACCEPTED", Refused: "REFUSED", NotSent: "NOT_SENT", Unknown: "UNKNOWN"}
+
+
+def _answer(each: Finished) -> tuple[Any, ...]:
+    outcome, claim = each.outcome, each.claim
+    error = outcome.error if isinstance(outcome, Refused) else None
+    return (
+        claim.message_id, claim.n, each.at, _NAMES[type(outcome)],
+        outcome.behaviour.value if isinstance(outcome, Refused) else None,
+        error and error.code, error and error.title, error and error.details, outcome.evidence.http_status,
+        outcome.message_id if isinstance(outcome, Accepted) else None, asdict(outcome.evidence),
+    )  # fmt: skip
+
+
+async def _block_guest(uow: UnitOfWork, number_id: str, phone: str, now: datetime) -> None:
+    await insert_block(
+        uow,
+        number_id=number_id,
+        phone=phone,
+        reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
+        source=DoNotMessageSource.META_CODE_131050,
+        created_by=None,
+        at=now,
+    )
+    await reject_blocked(uow, number_id, spellings(phone), now)

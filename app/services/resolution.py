@@ -1,0 +1,357 @@
+"""From a request to its candidate list: the one function behind preview, precheck, send and retry.
+
+It reads in a fixed number of statements and judges in a thread, so that 100,000 candidates do not hold the event loop.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db import audience as reads
+from app.db.blocks import blocked_phones
+from app.db.engine import UnitOfWork
+from app.db.tables import EventRow, NumberRow, SendRunRow, TemplateRow, WorkspaceRow
+from app.domain.audience import Audience, AudienceTrace, Source, Target, Unit, matching, resolve, select, shares
+from app.domain.eligibility import Candidate, Situation, judge
+from app.domain.enums import (
+    BlockerCode,
+    EventStatus,
+    MessageState,
+    RejectionReason,
+    SendRunKind,
+    TemplateCategory,
+    TemplateStatus,
+    WarningCode,
+)
+from app.domain.errors import BadInputError, NotFoundError
+from app.domain.guest_list import tag_key
+from app.domain.reach import is_reachable
+from app.domain.rendering import EventFields, GuestFields, Renderer
+from app.domain.rendering import resolve as make_renderer
+from app.domain.requests import MAX_EXPLICIT_IDS, RETRYABLE_STATES, SendRequest
+from app.domain.template_parameters import check_parameters
+from app.domain.templates import inspect
+from app.domain.texts import BLOCKERS, WARNINGS
+from app.whatsapp.codes import COOLING_HOURS
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    code: BlockerCode
+    message: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 - "Warning" is Python's own
+    code: WarningCode
+    message: str
+
+
+@dataclass(slots=True)
+class Setting:
+    """Where a send takes place: the rows that it reads, and the template made ready."""
+
+    workspace: WorkspaceRow
+    event: EventRow
+    number: NumberRow | None
+    template: TemplateRow | None
+    renderer: Renderer | None
+    blockers: list[Blocker] = field(default_factory=list)
+    warnings: list[Warning_] = field(default_factory=list)
+
+    @property
+    def event_digest(self) -> str:
+        event = self.event
+        return _digest([event.title, event.starts_at.isoformat(), event.venue, event.status, self.workspace.timezone])
+
+    @property
+    def template_digest(self) -> str:
+        template = self.template
+        if template is None:
+            return _digest(None)
+        recipe = self.renderer.freeze() if self.renderer else None
+        return _digest([template.id, template.status, template.category, template.components, recipe])
+
+
+@dataclass(slots=True)
+class Resolution:
+    """A setting with its judged candidates, in the order in which they would be sent."""
+
+    setting: Setting
+    candidates: list[Candidate]
+    candidates_digest: str
+    trace: AudienceTrace | None
+
+    @property
+    def eligible_count(self) -> int:
+        return sum(candidate.reason is None for candidate in self.candidates)
+
+    @property
+    def rejected_count(self) -> int:
+        return len(self.candidates) - self.eligible_count
+
+    @property
+    def rejections(self) -> dict[RejectionReason, int]:
+        return dict(Counter(candidate.reason for candidate in self.candidates if candidate.reason is not None))
+
+
+def blocker(code: BlockerCode, detail: str | None = None) -> Blocker:
+    advice = BLOCKERS[code]
+    return Blocker(code, f"{advice.operator_text} {detail}" if detail else advice.operator_text, advice.next_step)
+
+
+async def prepare(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest) -> Setting:
+    """Read template and number, and say what forbids sending at all."""
+    setting = Setting(workspace, event, None, None, None)
+    if workspace.number_id is not None:
+        setting.number = await uow.session.get(NumberRow, workspace.number_id)
+        setting.template = (
+            await uow.session.execute(
+                sa.select(TemplateRow).where(
+                    TemplateRow.number_id == workspace.number_id,
+                    TemplateRow.name == request.template_name,
+                    TemplateRow.language == request.template_language,
+                )
+            )
+        ).scalar_one_or_none()
+    if event.status is not EventStatus.PUBLISHED:
+        setting.blockers.append(blocker(BlockerCode.EVENT_NOT_PUBLISHED))
+    if setting.number is None:
+        setting.blockers.append(blocker(BlockerCode.PROVIDER_NOT_CONFIGURED))
+    elif setting.number.paused:
+        setting.blockers.append(blocker(BlockerCode.NUMBER_PAUSED, setting.number.paused_reason))
+    _prepare_template(setting, request)
+    _warn_of_number(setting)
+    return setting
+
+
+def _prepare_template(setting: Setting, request: SendRequest) -> None:
+    template, event = setting.template, setting.event
+    if template is None:
+        setting.blockers.append(blocker(BlockerCode.TEMPLATE_MISSING))
+        return
+    if template.status is not TemplateStatus.APPROVED:
+        setting.blockers.append(blocker(BlockerCode.TEMPLATE_NOT_APPROVED, f"Its status is {template.status}."))
+    shape = inspect(template.components, template.parameter_format)
+    if not shape.supported:
+        setting.blockers.append(blocker(BlockerCode.TEMPLATE_NOT_SUPPORTED, shape.unsupported_reason))
+        return
+    problems = check_parameters(shape, request.parameters)
+    if problems:
+        setting.blockers.append(blocker(BlockerCode.PARAMETERS_INCOMPLETE, " ".join(problems[:10])))
+        return
+    fields = EventFields(event.title, event.starts_at, setting.workspace.timezone, event.venue)
+    setting.renderer = make_renderer(shape, request.parameters, fields)
+    if template.correct_category and template.correct_category != template.category:
+        setting.warnings.append(_warning(WarningCode.TEMPLATE_CATEGORY_CHANGED))
+
+
+def _warn_of_number(setting: Setting) -> None:
+    if setting.number is not None and (setting.number.quality_rating or "").upper() == "RED":
+        setting.warnings.append(_warning(WarningCode.QUALITY_LOW))
+
+
+def _warning(code: WarningCode) -> Warning_:
+    return Warning_(code, WARNINGS[code])
+
+
+async def resolve_request(
+    uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest, now: datetime
+) -> Resolution:
+    """Resolve and judge. Raises BadInputError or NotFoundError for a request that makes no sense here."""
+    setting = await prepare(uow, workspace, event, request)
+    await check_request(uow, workspace, event, request)
+    units = await reads.load_units(uow, workspace.id)
+    repeat_of_run = None
+    prior: dict[Source, tuple[str, str | None]] = {}
+    coverage = {}
+    if request.from_run is not None:
+        prior = await reads.sources_of_run(uow, request.from_run.run_id, request.from_run.states)
+        if MessageState.UNCONFIRMED in request.from_run.states:
+            repeat_of_run = request.from_run.run_id
+    elif request.audience is not None and request.audience.coverage:
+        coverage = await reads.coverage_by_unit(uow, event.id)
+    newest, forbidding = await reads.live_invites(uow, event.id, repeat_of_run)
+    blocked = await blocked_phones(uow, workspace_id=workspace.id, number_id=workspace.number_id, phones=None)
+    cooling: set[str] = set()
+    if workspace.number_id is not None:
+        cooling = await reads.cooling_phones(uow, workspace.number_id, now - timedelta(hours=COOLING_HOURS))
+    judging = _Judging(setting, request, newest, forbidding, blocked, cooling, prior)
+    return await asyncio.to_thread(_resolve, judging, units, coverage)
+
+
+async def preview(uow: UnitOfWork, workspace_id: str, event_id: str, audience: Audience) -> AudienceTrace:
+    """The counts of an audience alone, without a template or a verdict."""
+    check_audience(audience)
+    units = await reads.load_units(uow, workspace_id)
+    coverage = await reads.coverage_by_unit(uow, event_id) if audience.coverage else {}
+    _, trace = await asyncio.to_thread(select, units, audience, coverage, _tag_keys(audience))
+    return trace
+
+
+def check_audience(audience: Audience) -> None:
+    """Bounds of what a client may name in one audience."""
+    if len(audience.include) + len(audience.exclude) > MAX_EXPLICIT_IDS:
+        raise BadInputError(
+            f"Name at most {MAX_EXPLICIT_IDS:,} households one by one; use a tag for more.", field="includeGuestUnitIds"
+        )
+    if len(audience.tags) > 50:
+        raise BadInputError("Give at most 50 tags.", field="tags")
+    if audience.search is not None and len(audience.search) > 200:
+        raise BadInputError("Search for at most 200 characters.", field="search")
+
+
+async def check_request(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest) -> None:
+    """Exactly one of audience and fromRun, within bounds, and an earlier run that can be retried for this event."""
+    if (request.audience is None) == (request.from_run is None):
+        raise BadInputError("Give exactly one of audience and fromRun.", field="audience")
+    if request.audience is not None:
+        check_audience(request.audience)
+        return
+    assert request.from_run is not None
+    if not request.from_run.states or not RETRYABLE_STATES.issuperset(request.from_run.states):
+        names = ", ".join(sorted(RETRYABLE_STATES))
+        raise BadInputError(f"Name the states to retry: {names}.", field="states")
+    run = await uow.session.get(SendRunRow, request.from_run.run_id)
+    if run is None or run.workspace_id != workspace.id:
+        raise NotFoundError
+    if run.event_id != event.id or run.kind is not SendRunKind.INVITE:
+        raise BadInputError("Retry an invite run of the same event.", field="runId")
+
+
+def _tag_keys(audience: Audience) -> dict[str, str]:
+    return {tag: tag_key(tag) for tag in audience.tags}
+
+
+def judge_target(
+    setting: Setting,
+    target: Target,
+    *,
+    blocked: bool,
+    live: bool = False,
+    repeat_accepted: bool = False,
+    cooling: bool = False,
+) -> Candidate:
+    """Render the message for one target and judge it: the one place where a verdict is made."""
+    rendered = None
+    if setting.renderer is not None:
+        rendered = setting.renderer.render(GuestFields(target.recipient_name, target.household_name))
+    category = setting.template.category if setting.template else TemplateCategory.UNKNOWN
+    situation = Situation(
+        phone_status=target.phone_status,
+        blocked=blocked,
+        inviteable=target.inviteable,
+        live=live,
+        repeat_accepted=repeat_accepted,
+        cooling=cooling,
+        reachable=target.phone is None or is_reachable(target.phone, category),
+        consent_required=setting.workspace.require_consent,
+        consents=target.consents,
+        values_complete=rendered is None or not rendered.missing,
+    )
+    return Candidate(
+        recipient_name=target.recipient_name,
+        phone=target.phone,
+        sources=tuple(target.sources),
+        reason=judge(situation),
+        values=rendered.values if rendered else (),
+        text=rendered.text if rendered else "",
+        media_url=rendered.media_url if rendered else None,
+        last_live_id=None,
+        prior_message_id=None,
+    )
+
+
+@dataclass(slots=True)
+class _Judging:
+    """All that the verdicts depend on; plain data, so that it can be used in a thread."""
+
+    setting: Setting
+    request: SendRequest
+    newest: dict[str, str]
+    forbidding: set[str]
+    blocked: Container[str | None]
+    cooling: set[str]
+    prior: dict[Source, tuple[str, str | None]]
+
+    def candidate(self, target: Target) -> Candidate:
+        phone = target.phone
+        candidate = judge_target(
+            self.setting,
+            target,
+            blocked=phone in self.blocked,
+            live=phone in self.forbidding,
+            repeat_accepted=self.request.include_already_invited,
+            cooling=phone in self.cooling,
+        )
+        return replace(
+            candidate,
+            last_live_id=self.newest.get(phone) if phone else None,
+            prior_message_id=self._prior(target) if self.prior else None,
+        )
+
+    def _prior(self, target: Target) -> str | None:
+        found = [self.prior[source] for source in target.sources if source in self.prior]
+        same_phone = [message_id for message_id, phone in found if phone == target.phone]
+        return next(iter(same_phone), found[0][0] if found else None)
+
+
+def _resolve(judging: _Judging, units: list[Unit], coverage: dict[str, Any]) -> Resolution:
+    request, setting = judging.request, judging.setting
+    trace = None
+    if request.audience is not None:
+        selected, trace = select(units, request.audience, coverage, _tag_keys(request.audience))
+        targets = resolve(selected)
+    else:
+        touched = {source.guest_unit_id for source in judging.prior}
+        ordered = sorted((unit for unit in units if unit.id in touched), key=lambda unit: (unit.name_key, unit.id))
+        targets = matching(resolve(ordered), judging.prior)
+    candidates = [judging.candidate(target) for target in targets]
+    resolution = Resolution(setting, candidates, candidates_digest(candidates), trace)
+    eligible = resolution.eligible_count
+    if eligible == 0:
+        setting.blockers.append(blocker(BlockerCode.NOBODY_ELIGIBLE))
+    if any(shares(target) for target in targets):
+        setting.warnings.append(_warning(WarningCode.SHARED_PHONE))
+    limit = _messaging_limit(setting.number)
+    if limit is not None and eligible > limit:
+        setting.warnings.append(_warning(WarningCode.MESSAGING_LIMIT))
+    return resolution
+
+
+def _messaging_limit(number: NumberRow | None) -> int | None:
+    """Unique recipients in 24 hours by Meta's tier (``TIER_250``, ``TIER_2K`` …); None for unlimited or unknown."""
+    tier = (number.messaging_limit or "") if number else ""
+    amount = tier.removeprefix("TIER_")
+    if amount.endswith("K") and amount[:-1].isdecimal():
+        return int(amount[:-1]) * 1000
+    return int(amount) if amount.isdecimal() else None
+
+
+def candidates_digest(candidates: Iterable[Candidate]) -> str:
+    """Over the ordered candidates with verdict, values and last live message: what changes it makes a token stale."""
+    digest = hashlib.sha256()
+    for candidate in candidates:
+        sources = [[source.guest_unit_id, source.person_id] for source in candidate.sources]
+        line = [
+            candidate.phone,
+            candidate.recipient_name,
+            sources,
+            candidate.reason,
+            candidate.values,
+            candidate.last_live_id,
+        ]
+        digest.update(json.dumps(line, separators=(",", ":")).encode())
+    return digest.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, separators=(",", ":"), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,174 @@
+"""Pause, resume and cancel a run; and the stops that Meta or a breaker imposes.
+
+Each takes the run's row alone. A claim shares that row, so when one of these has committed no claim can still be under way
+that did not see it.
+"""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from app.db.engine import Database, UnitOfWork
+from app.db.messages import Changes, M, lock_where
+from app.db.tables import NumberRow, RunCountersRow, SendRunRow
+from app.domain import ids
+from app.domain.enums import AuditAction, MessageState, Permission, SendRunStatus
+from app.domain.errors import ConflictError
+from app.domain.lifecycle import Dispatch, run_status
+from app.services import access, audit
+from app.services.base import Actor, UseCases, utc_now
+
+
+class Runs(UseCases):
+    """What an operator may do with a run under way. Already so = the run as it is; impossible = ConflictError."""
+
+    def __init__(self, db: Database, wake: Callable[[], None] = lambda: None) -> None:
+        super().__init__(db)
+        self._wake = wake
+
+    async def pause(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
+        """Stop claiming; what is at Meta already stays there."""
+
+        async def unit(uow: UnitOfWork) -> SendRunRow:
+            entered, run, status = await self._take(uow, actor, id, doing="pause a run")
+            if status is SendRunStatus.PAUSED:
+                return run
+            if status is not SendRunStatus.RUNNING:
+                raise ConflictError(f"Only a running run can be paused; this one is {status.lower()}.")
+            run.status, run.status_reason = SendRunStatus.PAUSED, f"Paused by {entered.member.display_name}."
+            run.next_step = "Resume it when it should go on."
+            _record(uow, AuditAction.RUN_PAUSE, "Paused the run", entered, run, status)
+            return run
+
+        return await self._write(unit)
+
+    async def resume(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
+        """Go on after a pause or a stop. Also lifts the pause of the number: who resumes says that the cause is mended."""
+
+        async def unit(uow: UnitOfWork) -> SendRunRow:
+            found = await access.find(uow, SendRunRow, ids.SEND_RUN, id)
+            if found is not None:  # the number's row comes before the run's in the lock order
+                await uow.session.execute(
+                    sa.select(NumberRow.id).where(NumberRow.id == found.number_id).with_for_update(key_share=True)
+                )
+            entered, run, status = await self._take(uow, actor, id, doing="resume a run")
+            if status is SendRunStatus.RUNNING:
+                return run
+            if status not in {SendRunStatus.PAUSED, SendRunStatus.STOPPED}:
+                raise ConflictError(f"Only a paused or stopped run can be resumed; this one is {status.lower()}.")
+            run.status, run.status_reason, run.next_step = SendRunStatus.RUNNING, None, None
+            if status is SendRunStatus.STOPPED:
+                await _lift_stop(uow, run)
+            _record(uow, AuditAction.RUN_RESUME, "Resumed the run", entered, run, status)
+            return run
+
+        resumed = await self._write(unit)
+        self._wake()
+        return resumed
+
+    async def cancel(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
+        """Cancel what is QUEUED; what is claimed or sent stays and is followed to its end."""
+
+        async def unit(uow: UnitOfWork) -> SendRunRow:
+            entered, run, status = await self._take(uow, actor, id, doing="cancel a run")
+            if status is SendRunStatus.CANCELLED:
+                return run
+            if status is SendRunStatus.COMPLETED:
+                raise ConflictError("Everything of this run has been sent already; there is nothing to cancel.")
+            now = utc_now()
+            run.status, run.status_reason = SendRunStatus.CANCELLED, f"Cancelled by {entered.member.display_name}."
+            run.next_step = "What was not sent can be sent by a retry from this run."
+            _record(uow, AuditAction.RUN_CANCEL, "Cancelled the run", entered, run, status)
+            await uow.session.flush()
+            changes = Changes()
+            for standing in await lock_where(uow, M.run_id == run.id, M.state == MessageState.QUEUED):
+                changes.put(standing, standing.dispatched(Dispatch.CANCEL, now, cancelled_at=now))
+            await changes.save(uow, now)
+            return run
+
+        return await self._write(unit)
+
+    async def _take(
+        self, uow: UnitOfWork, actor: Actor, run_id: str, *, doing: str
+    ) -> tuple[access.Access, SendRunRow, SendRunStatus]:
+        """Lock the run, let the actor in, and tell the status that operators see."""
+        run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)
+        entered = await access.require(
+            uow, actor, run.workspace_id if run else None, Permission.RUN_CONTROL, doing=doing, target_id=run_id
+        )
+        assert run is not None
+        completed_at = (
+            await uow.session.execute(sa.select(RunCountersRow.completed_at).where(RunCountersRow.run_id == run.id))
+        ).scalar_one()
+        return entered, run, run_status(run.status, completed_at)
+
+
+def _record(
+    uow: UnitOfWork, action: AuditAction, text: str, entered: access.Access, run: SendRunRow, before: SendRunStatus
+) -> None:
+    audit.record(
+        uow,
+        action,
+        text,
+        workspace_id=run.workspace_id,
+        actor=entered.actor,
+        member=entered.member,
+        target_id=run.id,
+        run_id=run.id,
+        before={"status": before},
+        after={"status": run.status},
+    )
+
+
+async def _lift_stop(uow: UnitOfWork, run: SendRunRow) -> None:
+    """Forget the streaks that stopped it: the breakers start to count again."""
+    run.refusal_code, run.refusal_streak = None, 0
+    await uow.session.execute(
+        sa.update(NumberRow)
+        .where(NumberRow.id == run.number_id)
+        .values(paused=False, paused_reason=None, unknown_streak=0, backoff_until=None, backoff_seconds=0.0)
+    )
+
+
+def still_running(number_id: str) -> sa.ColumnElement[bool]:
+    """Runs of the number that have something left to send; what is complete is left alone. Join RunCountersRow."""
+    return sa.and_(
+        SendRunRow.number_id == number_id,
+        SendRunRow.status == SendRunStatus.RUNNING,
+        RunCountersRow.completed_at.is_(None),
+    )
+
+
+async def pause_number(uow: UnitOfWork, number: NumberRow, reason: str, next_step: str) -> None:
+    """Meta says that this number cannot send: nothing goes out until somebody resumes.
+
+    The caller holds the number's row; this takes its running runs.
+    """
+    number.paused, number.paused_reason = True, f"{reason} {next_step}"
+    query = (
+        sa.select(SendRunRow)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .where(still_running(number.id))
+        .order_by(SendRunRow.id)
+        .with_for_update(key_share=True, of=SendRunRow)
+    )
+    for run in (await uow.session.execute(query)).scalars():
+        stop(uow, run, reason, next_step)
+
+
+def stop(uow: UnitOfWork, run: SendRunRow, reason: str, next_step: str) -> None:
+    """Stop a run whose row the caller holds exclusively; audited as the service's own act."""
+    if run.status is not SendRunStatus.RUNNING:
+        return
+    run.status, run.status_reason, run.next_step = SendRunStatus.STOPPED, reason, next_step
+    audit.record(
+        uow,
+        AuditAction.RUN_PAUSE,
+        f"Stopped the run: {reason}",
+        workspace_id=run.workspace_id,
+        actor_text="the service",
+        target_id=run.id,
+        run_id=run.id,
+        before={"status": SendRunStatus.RUNNING},
+        after={"status": SendRunStatus.STOPPED},
+    )

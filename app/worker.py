@@ -1,0 +1,224 @@
+"""The dispatcher: takes due messages, calls Meta, records what became of it. Several may run at once, in any process.
+
+Three loops share one process: the pump claims and sends, the recorder writes outcomes in batches, the keeper sweeps. Each
+survives a database that is away: it waits, longer each time, and goes on by itself. Nothing is decided here; the rules
+are in ``app.services``.
+"""
+
+import asyncio
+import functools
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.domain.rendering import Renderer, thaw
+from app.services.base import utc_now
+from app.services.claims import Claim, Lease
+from app.services.dispatch import Dispatch
+from app.services.outcomes import Finished
+from app.whatsapp.port import Evidence, NotSent, Outcome, Sender, TemplateMessage, Unknown
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+"""How long the pump sleeps when there is nothing to do and nobody in this process wakes it."""
+PACE_SECONDS = 0.05
+"""How long it waits for the bucket to fill."""
+SWEEP_SECONDS = 1.0
+BATCH = 200
+"""Outcomes a transaction."""
+GATHER_SECONDS = 0.01
+"""How long the recorder waits for more outcomes before it writes: one commit then serves many."""
+LONGEST_PAUSE = 5.0
+RENDERERS = 32
+
+_STOPPED = Evidence(error="ShuttingDown")
+_TOO_LATE = Evidence(error="LeaseNearlyOver")
+
+
+def lease_for(timeout: float) -> Lease:
+    """A lease that outlives a request which starts at the last allowed moment; ``timeout`` is SEND_TIMEOUT in seconds."""
+    return Lease(duration=3 * timeout + 30, reserve=timeout + 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """From which number, as whom at Meta, and how many requests at a time."""
+
+    number_id: str
+    phone_number_id: str
+    concurrency: int
+    timeout: float
+
+
+class Worker:
+    """One dispatcher for one number. ``wake`` makes it look for work at once."""
+
+    def __init__(self, dispatch: Dispatch, sender: Sender, sending: Sending) -> None:
+        self._dispatch = dispatch
+        self._sender = sender
+        self._sending = sending
+        self._wake = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._finished: asyncio.Queue[Finished] = asyncio.Queue()
+        self._renderers: OrderedDict[str, Renderer] = OrderedDict()
+        self._stopping = False
+        self._turn = 0
+        self.alive_at = time.monotonic()
+        """When the pump last went round; health looks at it."""
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain: no new claims, requests under way end and are recorded."""
+        recorder = asyncio.create_task(self._record())
+        keeper = asyncio.create_task(self._keep(stop))
+        pump = asyncio.create_task(self._pump(stop))
+        try:
+            await stop.wait()
+        finally:
+            self._stopping = True
+            self.wake()
+            await asyncio.gather(pump, keeper)
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=self._sending.timeout + 5)
+            await self._finished.join()
+            recorder.cancel()
+            await asyncio.gather(recorder, return_exceptions=True)
+
+    async def _pump(self, stop: asyncio.Event) -> None:
+        pause = _Pause()
+        while not stop.is_set():
+            self.alive_at = time.monotonic()
+            try:
+                wait = await self._claim_some()
+                pause.reset()
+            except Exception:
+                log.exception("could not claim messages; trying again")
+                wait = pause.longer()
+            if wait:
+                await self._sleep(wait)
+
+    async def _claim_some(self) -> float:
+        """Start what may go out now; returns how long to wait before looking again."""
+        free = self._sending.concurrency - len(self._calls)
+        if free < max(1, self._sending.concurrency // 4):
+            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
+            return 0.0
+        number_id = self._sending.number_id
+        if not await self._dispatch.has_due(number_id):
+            return IDLE_SECONDS
+        allowed = await self._dispatch.take_tokens(number_id, free)
+        if not allowed:
+            return PACE_SECONDS
+        self._turn += 1
+        for claim in await self._dispatch.claim(number_id, allowed, self._turn):
+            task = asyncio.create_task(self._call(claim))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        return 0.0
+
+    async def _call(self, claim: Claim) -> None:
+        """One provider call, with no transaction open."""
+        outcome: Outcome
+        if self._stopping:
+            outcome = NotSent(_STOPPED)
+        elif time.monotonic() > claim.deadline:
+            outcome = NotSent(_TOO_LATE)
+        else:
+            message = self._message(claim)
+            try:
+                outcome = await self._sender.send(message)
+            except Exception as error:  # a fault of ours: the request may have left
+                log.exception("a provider call ended in an unexpected error")
+                outcome = Unknown(Evidence(error=type(error).__name__))
+        self._finished.put_nowait(Finished(claim, outcome, utc_now()))
+
+    def _message(self, claim: Claim) -> TemplateMessage:
+        renderer = self._renderers.get(claim.run_id)
+        if renderer is None:
+            renderer = self._renderers[claim.run_id] = thaw(claim.recipe)
+            if len(self._renderers) > RENDERERS:
+                self._renderers.popitem(last=False)
+        return TemplateMessage(
+            phone_number_id=self._sending.phone_number_id,
+            to=claim.to,
+            template_name=claim.template_name,
+            language=claim.language,
+            components=renderer.components(claim.values),
+            attempt_id=claim.attempt_id,
+        )
+
+    async def _record(self) -> None:
+        while True:
+            batch = [await self._finished.get()]
+            deadline = time.monotonic() + GATHER_SECONDS
+            while len(batch) < BATCH:
+                try:
+                    batch.append(self._finished.get_nowait())
+                except asyncio.QueueEmpty:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        break
+                    try:
+                        batch.append(await asyncio.wait_for(self._finished.get(), left))
+                    except TimeoutError:
+                        break
+            await self._until_done(
+                "record outcomes", functools.partial(self._dispatch.record, self._sending.number_id, batch)
+            )
+            for _ in batch:
+                self._finished.task_done()
+
+    async def _until_done(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Outcomes are known to nobody but us until they are written: try until it works or the process ends."""
+        pause = _Pause()
+        while True:
+            try:
+                await act()
+            except Exception:
+                log.exception("could not %s; trying again", what)
+                await asyncio.sleep(pause.longer())
+            else:
+                return
+
+    async def _keep(self, stop: asyncio.Event) -> None:
+        pause = _Pause()
+        everything = True
+        while not stop.is_set():
+            try:
+                await self._dispatch.sweep(everything=everything)
+                everything = False
+                pause.reset()
+                wait = SWEEP_SECONDS
+            except Exception:
+                log.exception("could not sweep; trying again")
+                wait = pause.longer()
+            try:
+                await asyncio.wait_for(stop.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+
+class _Pause:
+    """Waits that double up to a limit, so that a database that is away is not hammered."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def longer(self) -> float:
+        self._seconds = min(LONGEST_PAUSE, max(0.1, self._seconds * 2))
+        return self._seconds
+
+    def reset(self) -> None:
+        self._seconds = 0.0
