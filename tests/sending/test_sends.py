@@ -18,7 +18,7 @@ from app.domain.enums import (
 )
 from app.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from app.domain.requests import FromRun
-from app.services import prechecks
+from app.services.base import utc_now
 from app.services.events import Events
 from app.services.guests import Guests
 from app.services.sends import PrecheckStale, SendBlocked, SendSuccess
@@ -52,7 +52,7 @@ async def test_the_same_token_returns_the_same_run_also_after_its_expiry(
 ) -> None:
     token = await wedding.token()
     first = await wedding.sends.send_invites(wedding.world.admin, token=token)
-    monkeypatch.setattr("app.services.sends.utc_now", lambda: prechecks.utc_now() + timedelta(days=3))
+    monkeypatch.setattr("app.services.sends.utc_now", lambda: utc_now() + timedelta(days=3))
     second = await wedding.sends.send_invites(wedding.world.admin, token=token)
     assert isinstance(first, SendSuccess)
     assert isinstance(second, SendSuccess)
@@ -91,7 +91,7 @@ async def test_asking_for_a_second_invite_is_stale_too_once_somebody_else_has_se
 
 async def test_an_expired_token_is_stale_and_nothing_is_sent(wedding: Wedding, monkeypatch: pytest.MonkeyPatch) -> None:
     token = await wedding.token()
-    later = prechecks.utc_now() + timedelta(minutes=16)
+    later = utc_now() + timedelta(minutes=16)
     monkeypatch.setattr("app.services.sends.utc_now", lambda: later)
     result = await wedding.sends.send_invites(wedding.world.admin, token=token)
     assert isinstance(result, PrecheckStale)
@@ -154,6 +154,7 @@ async def test_the_send_is_audited_with_its_actor_in_the_same_transaction(weddin
     (entry,) = await wedding.world.audit(AuditAction.INVITE_SEND)
     assert entry.run_id == run_id
     assert wedding.world.admin.subject in entry.actor_text
+    assert entry.after is not None
     assert entry.after["eligible"] == 3
     assert "+91" not in entry.text
 
@@ -245,8 +246,8 @@ async def test_a_retry_takes_the_unfinished_and_no_one_else(wedding: Wedding) ->
     first, second, third = await wedding.claim()
     await wedding.finish([first], accepted)
     await wedding.finish([second], UNKNOWN)
-    from tests.sending.world import refused
     from app.whatsapp.port import Behaviour
+    from tests.sending.world import refused
 
     await wedding.finish([third], refused(131026, Behaviour.FINAL))
     cautious = await wedding.prechecks.precheck(

@@ -1,6 +1,7 @@
 """A wedding that is ready to send, a sender that does as it is told, and helpers to drive the dispatcher by hand."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from app.domain.enums import (
     TemplateComponent,
     TemplateStatus,
 )
-from app.domain.requests import FromRun, SendRequest
+from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.services.base import utc_now
 from app.services.blocks import Blocks
@@ -135,11 +136,9 @@ def guest_name() -> TemplateParameter:
     return TemplateParameter(TemplateComponent.BODY, None, "guest_name", None, ParameterSource.GUEST_NAME, None)
 
 
-async def make_wedding(
-    db: Database, guests: Sequence[tuple[str, str | None]] = (), world: World | None = None
-) -> Wedding:
+async def make_wedding(db: Database, guests: Sequence[tuple[str, str | None]] = ()) -> Wedding:
     """``guests`` are (name, phone), each a household of its own."""
-    world = world or await make_world(db)
+    world = await make_world(db)
     event = await world.event()
     event = await Events(db).update_event(world.owner, id=event.id, status=EventStatus.PUBLISHED)
     template_id = await add_template(db, world.number_id)
@@ -213,7 +212,7 @@ async def assert_counters(uow: UnitOfWork) -> None:
         standing = _standing(row)
         counted.move(standing.run_id, None, standing.place)
     for counters in await uow.session.scalars(sa.select(RunCountersRow)):
-        expected = counted._columns.get(counters.run_id, {})
+        expected = counted._columns.get(counters.run_id, Counter())
         stored = {name: getattr(counters, name) for name in COLUMNS}
         assert stored == {name: expected.get(name, 0) for name in COLUMNS}, counters.run_id
         assert (counters.completed_at is not None) == (stored["queued"] + stored["sending"] == 0)

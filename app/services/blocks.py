@@ -1,0 +1,112 @@
+"""Do-Not-Message: members block phones and lift their own blocks; what Meta blocked stays."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db.blocks import insert_block
+from app.db.engine import UnitOfWork
+from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, PersonRow, WorkspaceRow
+from app.domain import ids
+from app.domain.enums import AuditAction, DoNotMessageSource, Permission, PhoneStatus
+from app.domain.errors import BadInputError, ConflictError
+from app.domain.phone import mask, normalise, spellings
+from app.services import audit, inputs
+from app.services.access import find, not_found, require, visible_workspaces
+from app.services.base import Actor, UseCases, utc_now
+from app.services.blocking import reject_blocked
+from app.services.tenancy import require_alone
+
+MAX_REASON = 500
+
+
+class Blocks(UseCases):
+    """What is queued for a phone leaves the queue in the transaction that blocks it."""
+
+    async def add(self, actor: Actor, *, workspace_id: str, phone: str, reason: str) -> DoNotMessageRow:
+        """Block a phone in the workspace. One that is blocked already stays as it is."""
+        reason = inputs.paragraph(reason, "reason", limit=MAX_REASON)
+
+        async def block(uow: UnitOfWork) -> DoNotMessageRow:
+            doing = "block a phone"
+            access = await require(uow, actor, workspace_id, Permission.BLOCK_ADD, doing=doing)
+            parsed = normalise(phone, access.workspace.default_region)
+            if parsed.e164 is None:
+                missing = parsed.status is PhoneStatus.MISSING
+                raise BadInputError(
+                    "Give the phone to block."
+                    if missing
+                    else "This is no phone number. Write it with its country code.",
+                    field="phone",
+                )
+            number_id = access.workspace.number_id
+            if number_id:
+                await uow.lock_number(number_id, exclusive=True)
+            else:
+                await require_alone(uow, actor, workspace_id, Permission.BLOCK_ADD, doing=doing)
+            entry, created = await insert_block(
+                uow, workspace_id=workspace_id, phone=parsed.e164, reason=reason, source=DoNotMessageSource.MEMBER,
+                created_by=access.member.id, at=utc_now(),
+            )  # fmt: skip
+            if created:
+                audit.record(
+                    uow, AuditAction.BLOCK_ADD, f"Blocked {mask(entry.phone)}", workspace_id=workspace_id, actor=actor,
+                    member=access.member, after=_shown(entry), target_id=entry.id,
+                )  # fmt: skip
+            if number_id:
+                await reject_blocked(uow, number_id, spellings(entry.phone), utc_now(), workspace_id)
+            await uow.session.flush()
+            return entry
+
+        return await self._write(block)
+
+    async def revoke(self, actor: Actor, *, id: str, reason: str) -> DoNotMessageRow:  # noqa: A002 - the public name
+        """Lift a block. One that is lifted already stays as it is; what Meta blocked is a ConflictError."""
+        reason = inputs.paragraph(reason, "reason", limit=MAX_REASON)
+
+        async def lift(uow: UnitOfWork) -> DoNotMessageRow:
+            doing = "lift a block"
+            entry = await find(uow, DoNotMessageRow, ids.DO_NOT_MESSAGE, id, lock=True)
+            if entry is None:
+                raise not_found(actor, doing=doing, target_id=id)
+            workspace_id = entry.workspace_id or await _seen_in(uow, actor, entry)
+            access = await require(uow, actor, workspace_id, Permission.BLOCK_REVOKE, doing=doing, target_id=id)
+            if entry.number_id:
+                raise ConflictError(
+                    "This guest told WhatsApp to stop these messages, so nobody here can lift the block. "
+                    "It ends when the guest allows them again in WhatsApp."
+                )
+            if entry.active:
+                before = _shown(entry)
+                entry.active, entry.revoked_at = False, utc_now()
+                entry.revoked_by, entry.revoke_reason = access.member.id, reason
+                audit.record(
+                    uow, AuditAction.BLOCK_REVOKE, f"Lifted the block of {mask(entry.phone)}", workspace_id=workspace_id,
+                    actor=actor, member=access.member, before=before, after=_shown(entry) | {"reason": reason}, target_id=id,
+                )  # fmt: skip
+            await uow.session.flush()
+            return entry
+
+        return await self._write(lift)
+
+
+async def _seen_in(uow: UnitOfWork, actor: Actor, entry: DoNotMessageRow) -> str | None:
+    """The actor's workspace in which an entry of the number is listed: one where the phone matches a guest."""
+    keys = sa.select(DoNotMessageSpellingRow.spelling).where(DoNotMessageSpellingRow.entry_id == entry.id)
+    people = sa.select(PersonRow.workspace_id).where(PersonRow.phone.in_(keys))
+    units = sa.select(GuestUnitRow.workspace_id).where(GuestUnitRow.delivery_phone.in_(keys))
+    found: str | None = await uow.session.scalar(
+        sa.select(WorkspaceRow.id)
+        .where(
+            WorkspaceRow.number_id == entry.number_id,
+            WorkspaceRow.id.in_(visible_workspaces(actor)),
+            sa.or_(WorkspaceRow.id.in_(people), WorkspaceRow.id.in_(units)),
+        )
+        .order_by(WorkspaceRow.id)
+        .limit(1)
+    )
+    return found
+
+
+def _shown(entry: DoNotMessageRow) -> dict[str, Any]:
+    return {"phone": mask(entry.phone), "reason": entry.reason, "active": entry.active}

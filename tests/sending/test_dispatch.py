@@ -1,0 +1,357 @@
+"""Claims and outcomes: fences, leases, retries, breakers, stops, blocks."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from app.db.tables import AttemptRow, DoNotMessageRow, MessageRow, NumberRow, SendRunRow
+from app.domain.enums import AuditAction, DoNotMessageSource, MessageState, RejectionReason, SendRunStatus
+from app.domain.errors import ConflictError, ForbiddenError, NotFoundError
+from app.domain.requests import FromRun
+from app.services import outcomes
+from app.services.base import utc_now
+from app.services.claims import Claim
+from app.services.outcomes import Finished
+from app.whatsapp.port import Accepted, Behaviour, Outcome
+from tests.sending.world import (
+    NOT_SENT,
+    NOTHING,
+    UNKNOWN,
+    Wedding,
+    accepted,
+    make_wedding,
+    people,
+    refused,
+    status,
+    wamid,
+)
+from tests.services.world import STRANGER, one, rows
+
+pytestmark = pytest.mark.anyio
+
+LATER = refused(131016, Behaviour.LATER, retry_after=1.0)
+FINAL = refused(131026, Behaviour.FINAL)
+
+
+async def message(wedding: Wedding, message_id: str) -> MessageRow:
+    return await one(wedding.db, MessageRow, MessageRow.id == message_id)
+
+
+async def run(wedding: Wedding, run_id: str) -> SendRunRow:
+    return await one(wedding.db, SendRunRow, SendRunRow.id == run_id)
+
+
+async def number(wedding: Wedding) -> NumberRow:
+    return await one(wedding.db, NumberRow, NumberRow.id == wedding.number_id)
+
+
+async def expire(wedding: Wedding) -> None:
+    """Let every lease run out, as a worker that stalls does."""
+
+    async def unit(uow: object) -> None:
+        await uow.session.execute(  # type: ignore[attr-defined]
+            sa.update(MessageRow)
+            .where(MessageRow.lease_until.is_not(None))
+            .values(lease_until=utc_now() - timedelta(seconds=1))
+        )
+
+    await wedding.db.write(unit)
+    await wedding.dispatch.sweep()
+
+
+async def test_four_workers_claim_every_message_once(wedding: Wedding) -> None:
+    big = await make_wedding(wedding.db, people(200))
+    await big.send()
+
+    async def work() -> list[Claim]:
+        mine: list[Claim] = []
+        while claims := await big.claim(17):
+            mine += claims
+        return mine
+
+    claimed = [claim.message_id for part in await asyncio.gather(*(work() for _ in range(4))) for claim in part]
+    assert len(claimed) == len(set(claimed)) == 200
+    await big.check()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (accepted, MessageState.ACCEPTED),
+        (FINAL, MessageState.FAILED),
+        (LATER, MessageState.QUEUED),
+        (NOT_SENT, MessageState.QUEUED),
+        (UNKNOWN, MessageState.UNCONFIRMED),
+        (refused(132001, Behaviour.STOP_RUN), MessageState.QUEUED),
+        (refused(190, Behaviour.STOP_NUMBER), MessageState.QUEUED),
+        (refused(130429, Behaviour.LATER, slows=True), MessageState.QUEUED),
+    ],
+)
+async def test_each_outcome_has_its_state(wedding: Wedding, outcome: Outcome, state: MessageState) -> None:
+    await wedding.send()
+    claims = await wedding.claim()
+    await wedding.finish(claims[:1], outcome)
+    assert (await message(wedding, claims[0].message_id)).state is state
+    await wedding.check()
+
+
+async def test_a_held_message_is_accepted_and_shown_as_held(wedding: Wedding) -> None:
+    await wedding.send()
+    claim = (await wedding.claim())[0]
+    await wedding.finish([claim], Accepted(wamid(claim), held=True, evidence=NOTHING))
+    assert (await message(wedding, claim.message_id)).held
+    await wedding.post(status(wamid(claim), "sent", 1795500000))
+    assert not (await message(wedding, claim.message_id)).held
+
+
+async def test_passing_refusals_wait_longer_each_time_and_end(wedding: Wedding) -> None:
+    await wedding.send()
+    waits = []
+    for _ in range(outcomes.MAX_RETRIES + 1):
+        claim = (await wedding.claim(1))[0]
+        await wedding.finish([claim], LATER)
+        row = await message(wedding, claim.message_id)
+        waits.append((row.not_before - row.state_since).total_seconds())
+        await due_now(wedding, claim.message_id)
+    assert waits[:5] == [1.0, 4.0, 16.0, 64.0, 256.0]
+    assert row.state is MessageState.FAILED
+    assert (row.failure_code, row.attempt_count) == (131016, outcomes.MAX_RETRIES + 1)
+    await wedding.check()
+
+
+async def due_now(wedding: Wedding, message_id: str) -> None:
+    async def unit(uow: object) -> None:
+        await uow.session.execute(  # type: ignore[attr-defined]
+            sa.update(MessageRow)
+            .where(MessageRow.id == message_id)
+            .values(not_before=utc_now() - timedelta(hours=2), position=-1)
+        )
+
+    await wedding.db.write(unit)
+
+
+async def test_too_fast_slows_the_number_and_does_not_count_as_a_retry(wedding: Wedding) -> None:
+    await wedding.send()
+    claims = await wedding.claim(1)
+    await wedding.finish(claims, refused(130429, Behaviour.LATER, slows=True, retry_after=30))
+    assert (await message(wedding, claims[0].message_id)).retry_count == 0
+    row = await number(wedding)
+    assert row.rate_share == 0.5
+    assert await wedding.dispatch.take_tokens(wedding.number_id, 10) == 0, "it backs off"
+
+
+async def test_a_template_refusal_stops_the_run_and_resume_goes_on(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    claims = await wedding.claim()
+    await wedding.finish(claims, refused(132001, Behaviour.STOP_RUN))
+    stopped = await run(wedding, run_id)
+    assert stopped.status is SendRunStatus.STOPPED
+    assert stopped.status_reason
+    assert stopped.next_step
+    assert await wedding.claim() == []
+    assert {row.retry_count for row in await wedding.messages(run_id)} == {0}
+    await wedding.runs.resume(wedding.world.admin, id=run_id)
+    await wedding.deliver_all()
+    assert set((await wedding.states(run_id)).values()) == {MessageState.ACCEPTED}
+    await wedding.check()
+
+
+async def test_an_expired_token_pauses_the_number_and_stops_its_runs(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    await wedding.finish(await wedding.claim(1), refused(190, Behaviour.STOP_NUMBER))
+    assert (await number(wedding)).paused
+    assert (await run(wedding, run_id)).status is SendRunStatus.STOPPED
+    assert await wedding.claim() == []
+    assert await wedding.dispatch.take_tokens(wedding.number_id, 10) == 0
+    found = await wedding.prechecks.precheck(wedding.world.coordinator, wedding.request(include_already_invited=True))
+    assert [blocker.code for blocker in found.blockers] == ["NUMBER_PAUSED"]
+    await wedding.runs.resume(wedding.world.admin, id=run_id)
+    assert not (await number(wedding)).paused
+    await wedding.deliver_all()
+    await wedding.check()
+
+
+@pytest.mark.parametrize(("outcome", "paused"), [(FINAL, False), (UNKNOWN, True)])
+async def test_ten_equal_refusals_stop_the_run_and_ten_unknown_outcomes_the_number(
+    wedding: Wedding, outcome: Outcome, paused: bool
+) -> None:
+    big = await make_wedding(wedding.db, people(30))
+    run_id = await big.send()
+    await big.finish(await big.claim(9), outcome)
+    assert (await run(big, run_id)).status is SendRunStatus.RUNNING
+    await big.finish(await big.claim(1), accepted)
+    await big.finish(await big.claim(9), outcome)
+    assert (await run(big, run_id)).status is SendRunStatus.RUNNING, "an accepted one starts the count anew"
+    await big.finish(await big.claim(1), outcome)
+    assert (await run(big, run_id)).status is SendRunStatus.STOPPED
+    assert (await number(big)).paused is paused
+    await big.check()
+
+
+async def test_a_lease_that_runs_out_leaves_the_message_unconfirmed_for_good(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    claims = await wedding.claim(1)
+    await expire(wedding)
+    assert (await message(wedding, claims[0].message_id)).state is MessageState.UNCONFIRMED
+    attempt = await one(wedding.db, AttemptRow, AttemptRow.message_id == claims[0].message_id)
+    assert attempt.lease_expired_at is not None
+    assert claims[0].message_id not in {claim.message_id for claim in await wedding.claim()}
+    await wedding.check()
+    assert run_id
+
+
+@pytest.mark.parametrize(
+    ("late", "state"),
+    [
+        (accepted, MessageState.ACCEPTED),
+        (FINAL, MessageState.FAILED),
+        (LATER, MessageState.UNCONFIRMED),
+        (NOT_SENT, MessageState.UNCONFIRMED),
+        (UNKNOWN, MessageState.UNCONFIRMED),
+    ],
+)
+async def test_what_a_stalled_worker_brings_late(wedding: Wedding, late: Outcome, state: MessageState) -> None:
+    await wedding.send()
+    claims = await wedding.claim(1)
+    await expire(wedding)
+    await wedding.finish(claims, late)
+    assert (await message(wedding, claims[0].message_id)).state is state
+    attempt = await one(wedding.db, AttemptRow, AttemptRow.message_id == claims[0].message_id)
+    assert attempt.fenced
+    assert attempt.outcome is not None
+    await wedding.check()
+
+
+async def test_recording_twice_changes_nothing(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    claims = await wedding.claim()
+    finished = [Finished(claim, accepted(claim), utc_now()) for claim in claims]
+    await wedding.dispatch.record(wedding.number_id, finished)
+    before = [(row.state, row.accepted_at, row.provider_message_id) for row in await wedding.messages(run_id)]
+    await wedding.dispatch.record(wedding.number_id, finished)
+    assert [(row.state, row.accepted_at, row.provider_message_id) for row in await wedding.messages(run_id)] == before
+    await wedding.check()
+
+
+async def test_a_second_message_id_is_kept_for_the_alarm(wedding: Wedding) -> None:
+    await wedding.send()
+    claim = (await wedding.claim(1))[0]
+    await wedding.finish([claim], accepted)
+    await wedding.finish([claim], Accepted("wamid.other", held=False, evidence=NOTHING))
+    row = await message(wedding, claim.message_id)
+    assert (row.provider_message_id, row.second_message_id) == (wamid(claim), "wamid.other")
+
+
+async def test_one_id_of_metas_for_two_messages_wedges_nothing(wedding: Wedding) -> None:
+    await wedding.send()
+    first, second, _ = await wedding.claim()
+    await wedding.finish([first], accepted)
+    await wedding.finish([second], Accepted(wamid(first), held=False, evidence=NOTHING))
+    assert (await message(wedding, second.message_id)).state is MessageState.ACCEPTED
+    await wedding.check()
+
+
+async def test_pause_resume_cancel(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    runs, admin = wedding.runs, wedding.world.admin
+    claims = await wedding.claim(1)
+    await runs.pause(admin, id=run_id)
+    assert await wedding.claim() == []
+    assert (await runs.pause(admin, id=run_id)).status is SendRunStatus.PAUSED
+    await runs.resume(admin, id=run_id)
+    await runs.cancel(admin, id=run_id)
+    assert sorted((await wedding.states(run_id)).values()) == ["CANCELLED", "CANCELLED", "SENDING"]
+    with pytest.raises(ConflictError):
+        await runs.resume(admin, id=run_id)
+    await wedding.finish(claims, NOT_SENT)
+    assert set((await wedding.states(run_id)).values()) == {MessageState.CANCELLED}, "a requeue of a cancelled run"
+    await wedding.check()
+    actions = [entry.action for entry in await wedding.world.audit(*AuditAction) if entry.run_id == run_id]
+    assert actions == [
+        AuditAction.INVITE_SEND, AuditAction.RUN_PAUSE, AuditAction.RUN_RESUME, AuditAction.RUN_CANCEL,
+    ]  # fmt: skip
+
+
+async def test_run_control_is_for_those_who_may_send(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    for act in (wedding.runs.pause, wedding.runs.resume, wedding.runs.cancel):
+        with pytest.raises(ForbiddenError):
+            await act(wedding.world.coordinator, id=run_id)
+        with pytest.raises(NotFoundError):
+            await act(STRANGER, id=run_id)
+        with pytest.raises(NotFoundError):
+            await act(wedding.world.admin, id="run_nonsense")
+
+
+async def test_a_completed_run_is_stored_as_such_by_the_sweep(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    await wedding.deliver_all()
+    await wedding.dispatch.sweep()
+    assert (await run(wedding, run_id)).status is SendRunStatus.COMPLETED
+    with pytest.raises(ConflictError):
+        await wedding.runs.cancel(wedding.world.admin, id=run_id)
+
+
+async def test_a_block_while_queued_rejects_and_no_call_is_made(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    await wedding.blocks.add(
+        wedding.world.coordinator, workspace_id=wedding.world.workspace_id, phone="+919876500001", reason="asked"
+    )
+    rejected = [row for row in await wedding.messages(run_id) if row.state is MessageState.REJECTED]
+    assert [(row.phone, row.rejection_reason) for row in rejected] == [
+        ("+919876500001", RejectionReason.DO_NOT_MESSAGE)
+    ]
+    assert "+919876500001" not in {claim.to for claim in await wedding.claim()}
+    await wedding.check()
+
+
+async def test_a_claim_turns_the_blocked_away_by_itself(wedding: Wedding) -> None:
+    """The claim's own check, without the courtesy of the block that empties the queue."""
+    from app.db.blocks import insert_block
+
+    run_id = await wedding.send()
+
+    async def block(uow: object) -> None:
+        await insert_block(
+            uow, number_id=wedding.number_id, phone="+919876500002", reason="stop", source=DoNotMessageSource.META_STOP,  # type: ignore[arg-type]
+            created_by=None, at=utc_now(),
+        )  # fmt: skip
+
+    await wedding.db.write(block)
+    assert {claim.to for claim in await wedding.claim()} == {"+919876500000", "+919876500001"}
+    assert (await wedding.states(run_id))["Guest 00002"] is MessageState.REJECTED
+    await wedding.check()
+
+
+async def test_a_retry_is_turned_away_when_its_earlier_message_comes_to_life(wedding: Wedding) -> None:
+    run_id = await wedding.send()
+    claims = await wedding.claim()
+    await wedding.finish(claims, UNKNOWN)
+    retry = await wedding.send(wedding.request(from_run=FromRun(run_id, (MessageState.UNCONFIRMED,))))
+    await wedding.post(status("wamid.x", "delivered", 1795500000, biz_opaque_callback_data=claims[0].attempt_id))
+    assert (await message(wedding, claims[0].message_id)).state is MessageState.DELIVERED
+    assert {claim.to for claim in await wedding.claim()} == {claims[1].to, claims[2].to}
+    turned_away = [row for row in await wedding.messages(retry) if row.state is MessageState.REJECTED]
+    assert [row.rejection_reason for row in turned_away] == [RejectionReason.ALREADY_INVITED]
+    await wedding.check()
+
+
+async def test_code_131050_blocks_the_guest_for_the_number(wedding: Wedding) -> None:
+    await wedding.send()
+    claims = await wedding.claim(1)
+    await wedding.finish(claims, refused(131050, Behaviour.FINAL))
+    (entry,) = await rows(wedding.db, DoNotMessageRow)
+    assert (entry.phone, entry.number_id, entry.source) == (
+        claims[0].to, wedding.number_id, DoNotMessageSource.META_CODE_131050,
+    )  # fmt: skip
+
+
+async def test_the_bucket_gives_no_more_than_the_rate(wedding: Wedding) -> None:
+    from app.services.dispatch import Dispatch
+    from tests.sending.world import LEASE
+
+    slow = Dispatch(wedding.db, rate=5, lease=LEASE)
+    assert await slow.take_tokens(wedding.number_id, 100) == 5
+    assert await slow.take_tokens(wedding.number_id, 100) <= 1
