@@ -18,19 +18,24 @@ def databases() -> Databases:
     return Databases()
 
 
+@pytest.fixture(scope="session")
+async def engines(anyio_backend: str, databases: Databases) -> AsyncIterator[Databases]:
+    """Keeps one event loop for the whole session, which the pools of the shared engines belong to."""
+    yield databases
+    await databases.close()
+
+
 @pytest.fixture(params=CHOSEN)
 def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
-    """A migrated database of the test's own, once per kind."""
+    """A migrated, empty database of the test's own, once per kind."""
     url = databases.make(request.param)
     yield url
     databases.drop(url)
 
 
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    yield database
-    await database.close()
+async def db(engines: Databases, database_url: str) -> Database:
+    return engines.engine(database_url)
 
 
 def pytest_report_header() -> str:

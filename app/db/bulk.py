@@ -1,6 +1,7 @@
 """Many rows written with few statements: the number of statements depends on the number of batches alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -14,15 +15,20 @@ BATCH = 2_000
 """Rows per statement: packing more at once would hold the event loop for too long."""
 
 
-def batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of at most ``size``; what makes the values is asked for one batch at a time."""
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
-async def insert_rows(uow: UnitOfWork, kind: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+async def insert_rows(
+    uow: UnitOfWork, kind: type[Base], values: Iterable[Mapping[str, Any]], size: int = BATCH
+) -> None:
     """Insert rows that all name the same columns. Python-side defaults are not applied: give every column without one
     in the database.
     """
-    for batch in batches(values):
+    for batch in batches(values, size):
         columns = _columns(kind, batch[0])
         rows = uow.rows(columns, [[value[name] for name in columns] for value in batch])
         await uow.session.execute(
@@ -30,7 +36,7 @@ async def insert_rows(uow: UnitOfWork, kind: type[Base], values: Sequence[Mappin
         )
 
 
-async def update_rows(uow: UnitOfWork, kind: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+async def update_rows(uow: UnitOfWork, kind: type[Base], values: Iterable[Mapping[str, Any]]) -> None:
     """Set the named columns of each row that ``id`` points to. Rows loaded in the session are not refreshed."""
     for batch in batches(values):
         columns = _columns(kind, batch[0])

@@ -45,20 +45,18 @@ async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
 async def store_plan(uow: UnitOfWork, workspace_id: str, plan: ImportPlan, at: datetime) -> None:
     """Write what an import changes. The caller holds the workspace, so that what was planned for is still so."""
     new = {"workspace_id": workspace_id, "created_at": at, "updated_at": at}
-    await insert_rows(
-        uow, GuestUnitRow,
-        [_unit(unit) | new | {"name": unit.name, "name_key": unit.key, "inviteable": True} for unit in plan.new_units],
-    )  # fmt: skip
-    await update_rows(uow, GuestUnitRow, [_unit(unit) | {"updated_at": at} for unit in plan.changed_units])
-    await insert_rows(
-        uow, PersonRow,
-        [_person(person) | new | {"name": person.name, "name_key": person.key} for person in plan.new_people],
-    )  # fmt: skip
-    await update_rows(uow, PersonRow, [_person(person) | {"updated_at": at} for person in plan.changed_people])
-    await insert_tags(uow, workspace_id, plan.new_tags)
-    await insert_rows(
-        uow, GuestUnitTagRow, [{"guest_unit_id": unit_id, "tag_id": tag_id} for unit_id, tag_id in plan.new_unit_tags]
+    # Generators: making all rows of a long list at once would hold the loop.
+    new_units = (
+        _unit(unit) | new | {"name": unit.name, "name_key": unit.key, "inviteable": True} for unit in plan.new_units
     )
+    new_people = (_person(person) | new | {"name": person.name, "name_key": person.key} for person in plan.new_people)
+    new_unit_tags = ({"guest_unit_id": unit_id, "tag_id": tag_id} for unit_id, tag_id in plan.new_unit_tags)
+    await insert_rows(uow, GuestUnitRow, new_units)
+    await update_rows(uow, GuestUnitRow, (_unit(unit) | {"updated_at": at} for unit in plan.changed_units))
+    await insert_rows(uow, PersonRow, new_people)
+    await update_rows(uow, PersonRow, (_person(person) | {"updated_at": at} for person in plan.changed_people))
+    await insert_tags(uow, workspace_id, plan.new_tags)
+    await insert_rows(uow, GuestUnitTagRow, new_unit_tags)
 
 
 async def store_results(

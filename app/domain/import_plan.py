@@ -1,5 +1,6 @@
 """The shapes of an import's plan: who is known, what became of each row, what is to be written."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from app.domain.enums import ImportOutcome, PhoneStatus, Side
@@ -88,3 +89,8 @@ class ImportPlan:
     new_unit_tags: list[tuple[str, str]]
     """Unit id, tag id."""
     results: list[RowResult]
+
+    def outcomes(self) -> dict[str, int]:
+        """How many rows had each outcome, zeros too."""
+        counted = Counter(result.outcome for result in self.results)
+        return {outcome.value: counted[outcome] for outcome in ImportOutcome}

@@ -1,18 +1,19 @@
 """What a guest list changes: a pure function of who is known and what the rows say.
 
-Nothing here depends on the order of rows where rows contradict each other: a value that is stored and that some row of
-the list gives stays, else the first one given is taken. So the same list imported again changes nothing, always.
+The same list imported again changes nothing, always. Where rows contradict each other, a value that is stored and that
+some row gives stays, else the first one given is taken; and names are looked for when all phones are in place.
 
 * A row is the person with its phone; without a usable phone, the person of that name in that household.
 * A second name on one phone is kept beside the first: the phone is what receives, so it is one person here.
 * A person is in one active household at a time. A phone that is active elsewhere stays there; the row's household gets it
-  as delivery phone if it has no other, so that nobody is left out and the phone still receives once.
+  as delivery phone if it has no other, so that nobody is left out and the phone still receives once. It keeps it when
+  it gets a phone of its own later: who receives for a household is then the operator's to say.
 * A person is inactive when archived, without household, or in an archived household. A row makes an inactive person
   active again, in the row's household.
 * Tags are added, never taken away. Households without a name of their own are named after the person.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -30,12 +31,9 @@ MAX_ALSO_KNOWN_AS = 20
 V = TypeVar("V")
 
 
-def plan_import(known: Known, rows: Iterable[tuple[GuestRow, Phone]]) -> ImportPlan:
-    """Judge every row, in the order of the list. ``known`` is used up: its units and people become the new state."""
-    planner = _Planner(known)
-    for row, phone in rows:
-        planner.place(row, phone)
-    return planner.settle()
+def plan_import(known: Known, rows: Sequence[tuple[GuestRow, Phone]]) -> ImportPlan:
+    """Judge every row; results in the order of the list. ``known`` is used up: its people become the new state."""
+    return _Planner(known).plan(rows)
 
 
 @dataclass(slots=True)
@@ -71,19 +69,42 @@ class _Planner:
         self._wishes: dict[str, tuple[Unit, _Wishes]] = {}
         self._raw_phones: dict[str, tuple[Person, list[tuple[str, RowResult]]]] = {}
         self._first_rows: dict[str, int] = {}
-        self._results: list[RowResult] = []
 
-    def place(self, row: GuestRow, phone: Phone) -> None:
-        """Find or make the row's person and household, and note what the row says of them."""
-        result = RowResult(row.row, row.name or None, phone.raw or None, phone.status, list(row.problems))
-        self._results.append(result)
+    def plan(self, rows: Sequence[tuple[GuestRow, Phone]]) -> ImportPlan:
+        results = [
+            RowResult(row.row, row.name or None, phone.raw or None, phone.status, list(row.problems))
+            for row, phone in rows
+        ]
+        placed: dict[int, tuple[Person, Unit]] = {}
+        for index in sorted(range(len(rows)), key=lambda index: self._turn(rows[index][1])):
+            placed[index] = self._place(*rows[index], results[index])
+        for index, (row, phone) in enumerate(rows):
+            person, unit = placed[index]
+            self._say_phone(person, phone, results[index])
+            self._say_household(unit, row, phone, results[index])
+        self._settle()
+        return ImportPlan(
+            list(self._new_units.values()),
+            list(self._changed_units.values()),
+            list(self._new_people.values()),
+            list(self._changed_people.values()),
+            self._new_tags,
+            self._new_unit_tags,
+            results,
+        )
+
+    def _turn(self, phone: Phone) -> int:
+        """Known phones, then new ones, then names alone: so that everybody is in place when a name is looked for, and
+        the next import of the list looks among the same people.
+        """
+        return 2 if phone.e164 is None else 0 if phone.e164 in self._by_phone else 1
+
+    def _place(self, row: GuestRow, phone: Phone, result: RowResult) -> tuple[Person, Unit]:
+        """Find or make the row's person and household."""
         name = row.name or row.household or NAMELESS
         person = self._by_phone.get(phone.e164) if phone.e164 else None
-        unit = self._units.get(household_key(row.household)) if row.household else person.unit if person else None
-        if person is None and (person := self._namesake(household_key(row.household or name), name_key(name), phone)):
-            unit = unit if unit and person.id in self._dormant else person.unit
-        if unit is None:
-            unit = self._new_unit(row.household or name, result)
+        person = person or self._namesake(household_key(row.household or name), name_key(name), phone)
+        unit = self._unit_of(row, person) or self._new_unit(row.household or name, result)
         if unit.archived:
             unit.archived = False
             result.reactivated = True
@@ -95,41 +116,28 @@ class _Planner:
         self._first_rows.setdefault(person.id, row.row)
         result.newcomer = person.id in self._new_people
         result.unit_id = unit.id
-        self._say_phone(person, phone, result)
-        self._say_household(unit, row, phone, result)
+        return person, unit
 
-    def settle(self) -> ImportPlan:
-        """Decide what rows may have said differently, once all of them are known."""
-        for person, given in self._raw_phones.values():
-            if person.status is PhoneStatus.VALID:
-                continue
-            raw, giver = _choose(person.raw_phone, given)
-            if giver:
-                person.raw_phone, person.status = raw, PhoneStatus.MALFORMED
-                self._person_changed(person, giver)
-        reachable = {person.unit.id for person in self._people if person.phone and person.unit and not person.archived}
-        for unit, wishes in self._wishes.values():
-            self._settle_unit(unit, wishes, reachable=unit.id in reachable)
-        return ImportPlan(
-            list(self._new_units.values()),
-            list(self._changed_units.values()),
-            list(self._new_people.values()),
-            list(self._changed_people.values()),
-            self._new_tags,
-            self._new_unit_tags,
-            self._results,
-        )
+    def _unit_of(self, row: GuestRow, person: Person | None) -> Unit | None:
+        """The household that a row speaks of; None asks for a new one, as strangers may share a name."""
+        home = person.unit if person else None
+        key = household_key(row.household) if row.household else home.key if home else None
+        if person and home and home.key == key and person.id not in self._dormant:
+            return home
+        return self._units.get(key) if key else None
 
     def _namesake(self, unit_key: str, key: str, phone: Phone) -> Person | None:
-        """The person of this name in this household, active ones first. With another usable phone they are somebody else."""
-        found = self._namesakes.get((unit_key, key), ())
+        """The person of this name in a household of this name, the oldest active one before one who is not.
+
+        With another usable phone they are somebody else.
+        """
         fitting = [
             person
-            for person in found
+            for person in self._namesakes.get((unit_key, key), ())
             # Who came back in another household is nobody of this one any more.
             if person.unit and person.unit.key == unit_key and not (phone.e164 and person.phone)
         ]
-        return min(fitting, key=lambda person: person.id in self._dormant, default=None)
+        return min(fitting, key=lambda person: (person.id in self._dormant, person.id), default=None)
 
     def _index(self, person: Person) -> None:
         if person.unit:
@@ -168,6 +176,10 @@ class _Planner:
             result.notes.append(f"This phone is {person.name}’s in household “{person.unit.name}” and stays there.")
             if phone.e164:
                 self._wish(unit).shared.append((phone.e164, result))
+        if phone.e164 and person.phone is None:
+            person.phone, person.raw_phone, person.status = phone.e164, phone.raw, phone.status
+            self._by_phone[phone.e164] = person
+            self._person_changed(person, result)
         if row.name and name_key(row.name) != person.key:
             self._also_known_as(person, row.name, result)
         elif person.unit is unit and (first := self._first_rows.get(person.id)):
@@ -186,21 +198,17 @@ class _Planner:
         self._person_changed(person, result)
 
     def _say_phone(self, person: Person, phone: Phone, result: RowResult) -> None:
-        if phone.e164 and person.phone is None:
-            person.phone, person.raw_phone, person.status = phone.e164, phone.raw, phone.status
-            self._by_phone[phone.e164] = person
-            self._person_changed(person, result)
         if phone.e164:
             return
         malformed = phone.status is PhoneStatus.MALFORMED
-        if malformed:
-            self._raw_phones.setdefault(person.id, (person, []))[1].append((phone.raw, result))
         trouble = "This phone number cannot be read" if malformed else "No phone number"
         if person.phone:
             result.notes.append(f"{trouble}: the one that is known stays.")
-        else:
-            until = "it is corrected" if malformed else "one is added"
-            result.notes.append(f"{trouble}: kept in the list, cannot be invited until {until}.")
+            return
+        until = "it is corrected" if malformed else "one is added"
+        result.notes.append(f"{trouble}: kept in the list, cannot be invited until {until}.")
+        if malformed:
+            self._raw_phones.setdefault(person.id, (person, []))[1].append((phone.raw, result))
 
     def _say_household(self, unit: Unit, row: GuestRow, phone: Phone, result: RowResult) -> None:
         if row.side:
@@ -225,6 +233,17 @@ class _Planner:
             self._tag_ids[key] = ids.new_id(ids.TAG)
             self._new_tags.append((self._tag_ids[key], name, key))
         return self._tag_ids[key]
+
+    def _settle(self) -> None:
+        """Decide what rows may have said differently, once all of them are known."""
+        for person, given in self._raw_phones.values():
+            raw, giver = _choose(person.raw_phone, given)
+            if giver:
+                person.raw_phone, person.status = raw, PhoneStatus.MALFORMED
+                self._person_changed(person, giver)
+        reachable = {person.unit.id for person in self._people if person.phone and person.unit and not person.archived}
+        for unit, wishes in self._wishes.values():
+            self._settle_unit(unit, wishes, reachable=unit.id in reachable)
 
     def _settle_unit(self, unit: Unit, wishes: _Wishes, *, reachable: bool) -> None:
         # The side of a new household is a default that no list has given yet.

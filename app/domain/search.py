@@ -18,11 +18,15 @@ _BETWEEN_PARTS = "\n"
 """No folded text holds a line break, so that nothing is found across two parts."""
 
 
+_PHONE_PUNCTUATION = frozenset(" +-‐‑‒–().,/")
+
+
 def fold(text: str) -> str:
-    """``name_key`` of the text; of a phone in any notation (digits, and no letter) its ASCII digits alone."""
+    """``name_key`` of the text; of a phone in any notation (digits and what stands between them) its ASCII digits alone."""
     folded = name_key(text)
     digits = "".join(str(unicodedata.decimal(char)) for char in folded if char.isdecimal())
-    return digits if digits and not any(char.isalpha() for char in folded) else folded
+    is_phone = digits and all(char.isdecimal() or char in _PHONE_PUNCTUATION for char in folded)
+    return digits if is_phone else folded
 
 
 def search_key(*parts: str | None) -> str:

@@ -11,7 +11,7 @@ from app.domain.enums import MessageState, SendRunStatus
 from app.services import claims, outcomes, sweeping, throttle
 from app.services.base import utc_now
 from app.services.claims import Claim, Lease
-from app.services.outcomes import Finished
+from app.services.breakers import Finished
 
 
 class Dispatch:

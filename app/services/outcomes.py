@@ -15,41 +15,23 @@ from app.db.blocks import insert_block
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
-from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow
+from app.db.tables import AttemptRow, RunCountersRow, SendRunRow
 from app.domain.enums import DoNotMessageSource, MessageState, SendRunStatus
 from app.domain.lifecycle import Dispatch, FactStatus
 from app.domain.phone import spellings
 from app.services.blocking import reject_blocked
-from app.services.claims import Claim
-from app.services.runs import pause_number, still_running, stop
-from app.services.throttle import back_off, slow_down
-from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure
+from app.services.breakers import Finished, judge_number, judge_runs
+from app.services.runs import pause_number, still_running
+from app.whatsapp.codes import CODE_USER_STOPPED
 from app.whatsapp.port import Accepted, Behaviour, NotSent, Outcome, Refused, Unknown
 
 MAX_RETRIES = 5
 """Passing refusals of one message before it counts as failed."""
 
-BREAKER = 10
-"""The same final refusal for so many recipients in a row stops the run, so many unknown outcomes in a row the number."""
-
 LONGEST_WAIT = 3600.0
 
 WAIT_FACTOR = 4
 """Each passing refusal waits four times as long as the one before (Meta on pair rate limits: 4^X seconds)."""
-
-_NO_ANSWERS = (
-    f"WhatsApp gave no clear answer {BREAKER} times in a row, so nobody knows whether those messages went out.",
-    "Look at WhatsApp's status page and at the network of this service, then resume the run.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A provider call that is over, with this machine's time of its end."""
-
-    claim: Claim
-    outcome: Outcome
-    at: datetime
 
 
 async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) -> None:
@@ -61,61 +43,20 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
     if stopped_by_guest:
         await uow.lock_number(number_id, exclusive=True)
     now = await uow.now()
-    pause = await _judge_number(uow, number_id, finished, now)
+    pause = await judge_number(uow, number_id, finished, now)
     runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
     if pause is not None:
         await pause_number(uow, *pause)
-    _judge_runs(uow, runs, finished)
     standings = await messages.lock(uow, {each.claim.message_id for each in finished})
-    kept = _Recording(uow, number_id, now, standings, runs)
-    await kept.run([each for each in finished if each.claim.message_id in standings])
+    recording = _Recording(uow, number_id, now, standings, runs)
+    judge_runs(uow, runs, finished, recording.is_final)
+    await recording.run([each for each in finished if each.claim.message_id in standings])
     for each in stopped_by_guest:
         await _block_guest(uow, number_id, each.claim.to, now)
 
 
 def _refusal_code(outcome: Outcome) -> int | None:
     return outcome.error.code if isinstance(outcome, Refused) else None
-
-
-async def _judge_number(
-    uow: UnitOfWork, number_id: str, finished: Sequence[Finished], now: datetime
-) -> tuple[NumberRow, str, str] | None:
-    """Bring the number's pace and streak up to date; returns why it must be paused, if it must.
-
-    The row is only taken when there is something to write: it is also the token bucket's.
-    """
-    number = await uow.session.get(NumberRow, number_id)
-    assert number is not None
-    smooth = all(isinstance(each.outcome, Accepted) or _is_plain_refusal(each.outcome) for each in finished)
-    if smooth and number.unknown_streak == 0 and number.backoff_seconds == 0:
-        return None
-    await uow.session.refresh(number, with_for_update={"key_share": True})
-    pause = None
-    for each in finished:
-        pause = _note_outcome(number, each.outcome, now) or pause
-    if any(isinstance(each.outcome, NotSent) for each in finished):
-        back_off(number, now)  # once a batch, however many requests found the network gone
-    await uow.session.flush()
-    return (number, *pause) if pause else None
-
-
-def _note_outcome(number: NumberRow, outcome: Outcome, now: datetime) -> tuple[str, str] | None:
-    """One outcome on the number's row; the reason and next step when it stops the number."""
-    if isinstance(outcome, Unknown):
-        number.unknown_streak += 1
-        return _NO_ANSWERS if number.unknown_streak >= BREAKER else None
-    if isinstance(outcome, NotSent):
-        return None
-    number.unknown_streak, number.backoff_seconds = 0, 0.0
-    if isinstance(outcome, Refused) and outcome.slows_number:
-        slow_down(number, now, outcome.retry_after)
-    if isinstance(outcome, Refused) and outcome.behaviour is Behaviour.STOP_NUMBER:
-        return describe_failure(outcome.error.code)[1:]
-    return None
-
-
-def _is_plain_refusal(outcome: Outcome) -> bool:
-    return isinstance(outcome, Refused) and not outcome.slows_number and outcome.behaviour is not Behaviour.STOP_NUMBER
 
 
 async def _lock_runs(
@@ -145,25 +86,6 @@ async def _lock_runs(
     locked = query.with_for_update(read=not alone, key_share=alone, of=SendRunRow)
     locked = locked.execution_options(populate_existing=True)
     return {run.id: run for run in (await uow.session.execute(locked)).scalars()}
-
-
-def _judge_runs(uow: UnitOfWork, runs: dict[str, SendRunRow], finished: Sequence[Finished]) -> None:
-    """Stop a run whose template is refused, or whose last ten recipients were all refused for the same reason."""
-    for each in finished:
-        run = runs[each.claim.run_id]
-        match each.outcome:
-            case Accepted():
-                if run.refusal_streak:
-                    run.refusal_code, run.refusal_streak = None, 0
-            case Refused(error=error, behaviour=Behaviour.STOP_RUN):
-                _, text, next_step = describe_failure(error.code)
-                stop(uow, run, text, next_step)
-            case Refused(error=error, behaviour=Behaviour.FINAL):
-                run.refusal_streak = run.refusal_streak + 1 if run.refusal_code == error.code else 1
-                run.refusal_code = error.code
-                if run.refusal_streak >= BREAKER:
-                    _, text, next_step = describe_failure(error.code)
-                    stop(uow, run, f"The same refusal for {BREAKER} recipients in a row: {text}", next_step)
 
 
 @dataclass(slots=True)
@@ -202,7 +124,7 @@ class _Recording:
                     claim.message_id, None, None, self.now,
                 )
             ]  # fmt: skip
-        if isinstance(outcome, Refused) and self._is_final(each, outcome):
+        if isinstance(outcome, Refused) and self.is_final(each):
             # A refusal has no id of Meta's: the attempt's own name stands in, so that it is a fact like any other.
             return [
                 NewFact(
@@ -212,11 +134,14 @@ class _Recording:
             ]  # fmt: skip
         return []
 
-    def _is_final(self, each: Finished, refused: Refused) -> bool:
-        if refused.behaviour is Behaviour.FINAL:
+    def is_final(self, each: Finished) -> bool:
+        """A refusal for good: by its code, or because passing refusals have come to their bound."""
+        outcome, standing = each.outcome, self.standings.get(each.claim.message_id)
+        if not isinstance(outcome, Refused) or standing is None:
+            return False
+        if outcome.behaviour is Behaviour.FINAL:
             return True
-        standing = self.standings[each.claim.message_id]
-        tired = refused.behaviour is Behaviour.LATER and not refused.slows_number
+        tired = outcome.behaviour is Behaviour.LATER and not outcome.slows_number
         return tired and standing.retry_count >= MAX_RETRIES and standing.holds(each.claim.claim_id)
 
     def _apply(self, each: Finished) -> None:

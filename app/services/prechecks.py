@@ -12,7 +12,8 @@ from app.domain.enums import Permission, RejectionReason
 from app.domain.requests import SendRequest
 from app.services import access
 from app.services.base import Actor, UseCases, utc_now
-from app.services.resolution import Blocker, Resolution, Warning_, preview, resolve_request
+from app.services.resolution import Resolution, preview, resolve_request
+from app.services.setting import Blocker, Warning_
 from app.services.tokens import Pin, TokenSigner
 
 VALIDITY = timedelta(minutes=15)

@@ -8,77 +8,31 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-
-import sqlalchemy as sa
 
 from app.db import audience as reads
 from app.db.blocks import blocked_phones
 from app.db.engine import UnitOfWork
-from app.db.tables import EventRow, NumberRow, SendRunRow, TemplateRow, WorkspaceRow
+from app.db.tables import EventRow, SendRunRow, WorkspaceRow
 from app.domain.audience import Audience, AudienceTrace, Source, Target, Unit, matching, resolve, select, shares
 from app.domain.eligibility import Candidate, Situation, judge
 from app.domain.enums import (
     BlockerCode,
-    EventStatus,
     MessageState,
     RejectionReason,
     SendRunKind,
     TemplateCategory,
-    TemplateStatus,
     WarningCode,
 )
 from app.domain.errors import BadInputError, NotFoundError
 from app.domain.guest_list import tag_key
 from app.domain.reach import is_reachable
-from app.domain.rendering import EventFields, GuestFields, Renderer
-from app.domain.rendering import resolve as make_renderer
+from app.domain.rendering import GuestFields
 from app.domain.requests import MAX_EXPLICIT_IDS, RETRYABLE_STATES, SendRequest
-from app.domain.template_parameters import check_parameters
-from app.domain.templates import inspect
-from app.domain.texts import BLOCKERS, WARNINGS
+from app.services.setting import Setting, blocker, messaging_limit, prepare, warning
 from app.whatsapp.codes import COOLING_HOURS
-
-
-@dataclass(frozen=True, slots=True)
-class Blocker:
-    code: BlockerCode
-    message: str
-    next_step: str
-
-
-@dataclass(frozen=True, slots=True)
-class Warning_:  # noqa: N801 - "Warning" is Python's own
-    code: WarningCode
-    message: str
-
-
-@dataclass(slots=True)
-class Setting:
-    """Where a send takes place: the rows that it reads, and the template made ready."""
-
-    workspace: WorkspaceRow
-    event: EventRow
-    number: NumberRow | None
-    template: TemplateRow | None
-    renderer: Renderer | None
-    blockers: list[Blocker] = field(default_factory=list)
-    warnings: list[Warning_] = field(default_factory=list)
-
-    @property
-    def event_digest(self) -> str:
-        event = self.event
-        return _digest([event.title, event.starts_at.isoformat(), event.venue, event.status, self.workspace.timezone])
-
-    @property
-    def template_digest(self) -> str:
-        template = self.template
-        if template is None:
-            return _digest(None)
-        recipe = self.renderer.freeze() if self.renderer else None
-        return _digest([template.id, template.status, template.category, template.components, recipe])
 
 
 @dataclass(slots=True)
@@ -101,66 +55,6 @@ class Resolution:
     @property
     def rejections(self) -> dict[RejectionReason, int]:
         return dict(Counter(candidate.reason for candidate in self.candidates if candidate.reason is not None))
-
-
-def blocker(code: BlockerCode, detail: str | None = None) -> Blocker:
-    advice = BLOCKERS[code]
-    return Blocker(code, f"{advice.operator_text} {detail}" if detail else advice.operator_text, advice.next_step)
-
-
-async def prepare(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest) -> Setting:
-    """Read template and number, and say what forbids sending at all."""
-    setting = Setting(workspace, event, None, None, None)
-    if workspace.number_id is not None:
-        setting.number = await uow.session.get(NumberRow, workspace.number_id)
-        setting.template = (
-            await uow.session.execute(
-                sa.select(TemplateRow).where(
-                    TemplateRow.number_id == workspace.number_id,
-                    TemplateRow.name == request.template_name,
-                    TemplateRow.language == request.template_language,
-                )
-            )
-        ).scalar_one_or_none()
-    if event.status is not EventStatus.PUBLISHED:
-        setting.blockers.append(blocker(BlockerCode.EVENT_NOT_PUBLISHED))
-    if setting.number is None:
-        setting.blockers.append(blocker(BlockerCode.PROVIDER_NOT_CONFIGURED))
-    elif setting.number.paused:
-        setting.blockers.append(blocker(BlockerCode.NUMBER_PAUSED, setting.number.paused_reason))
-    _prepare_template(setting, request)
-    _warn_of_number(setting)
-    return setting
-
-
-def _prepare_template(setting: Setting, request: SendRequest) -> None:
-    template, event = setting.template, setting.event
-    if template is None:
-        setting.blockers.append(blocker(BlockerCode.TEMPLATE_MISSING))
-        return
-    if template.status is not TemplateStatus.APPROVED:
-        setting.blockers.append(blocker(BlockerCode.TEMPLATE_NOT_APPROVED, f"Its status is {template.status}."))
-    shape = inspect(template.components, template.parameter_format)
-    if not shape.supported:
-        setting.blockers.append(blocker(BlockerCode.TEMPLATE_NOT_SUPPORTED, shape.unsupported_reason))
-        return
-    problems = check_parameters(shape, request.parameters)
-    if problems:
-        setting.blockers.append(blocker(BlockerCode.PARAMETERS_INCOMPLETE, " ".join(problems[:10])))
-        return
-    fields = EventFields(event.title, event.starts_at, setting.workspace.timezone, event.venue)
-    setting.renderer = make_renderer(shape, request.parameters, fields)
-    if template.correct_category and template.correct_category != template.category:
-        setting.warnings.append(_warning(WarningCode.TEMPLATE_CATEGORY_CHANGED))
-
-
-def _warn_of_number(setting: Setting) -> None:
-    if setting.number is not None and (setting.number.quality_rating or "").upper() == "RED":
-        setting.warnings.append(_warning(WarningCode.QUALITY_LOW))
-
-
-def _warning(code: WarningCode) -> Warning_:
-    return Warning_(code, WARNINGS[code])
 
 
 async def resolve_request(
@@ -320,20 +214,11 @@ def _resolve(judging: _Judging, units: list[Unit], coverage: dict[str, Any]) -> 
     if eligible == 0:
         setting.blockers.append(blocker(BlockerCode.NOBODY_ELIGIBLE))
     if any(shares(target) for target in targets):
-        setting.warnings.append(_warning(WarningCode.SHARED_PHONE))
-    limit = _messaging_limit(setting.number)
+        setting.warnings.append(warning(WarningCode.SHARED_PHONE))
+    limit = messaging_limit(setting.number)
     if limit is not None and eligible > limit:
-        setting.warnings.append(_warning(WarningCode.MESSAGING_LIMIT))
+        setting.warnings.append(warning(WarningCode.MESSAGING_LIMIT))
     return resolution
-
-
-def _messaging_limit(number: NumberRow | None) -> int | None:
-    """Unique recipients in 24 hours by Meta's tier (``TIER_250``, ``TIER_2K`` …); None for unlimited or unknown."""
-    tier = (number.messaging_limit or "") if number else ""
-    amount = tier.removeprefix("TIER_")
-    if amount.endswith("K") and amount[:-1].isdecimal():
-        return int(amount[:-1]) * 1000
-    return int(amount) if amount.isdecimal() else None
 
 
 def candidates_digest(candidates: Iterable[Candidate]) -> str:
@@ -351,7 +236,3 @@ def candidates_digest(candidates: Iterable[Candidate]) -> str:
         ]
         digest.update(json.dumps(line, separators=(",", ":")).encode())
     return digest.hexdigest()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, separators=(",", ":"), sort_keys=True).encode()).hexdigest()

@@ -32,7 +32,8 @@ from app.services import access, audit
 from app.services.base import Actor, UseCases, utc_now
 from app.services.planning import Plan, plan_run
 from app.services.prechecks import Precheck, Prechecks, pin_of
-from app.services.resolution import Blocker, Resolution, blocker, judge_target, prepare, resolve_request
+from app.services.resolution import Resolution, judge_target, resolve_request
+from app.services.setting import Blocker, blocker, prepare
 from app.services.tokens import Pin, idempotency_key
 
 MAX_KEY = 200

@@ -107,6 +107,22 @@ def test_a_phone_that_comes_later_is_taken(guests: Guests) -> None:
     assert guests.person("Ravi").phone == P1
 
 
+def test_a_name_alone_is_looked_for_when_those_with_phones_are_in_place(guests: Guests) -> None:
+    """Wherever the rows stand: else the same list would find other people the next time."""
+    guests.take(row("Ravi", P1, "Rao"))
+    guests.person("Ravi").unit = None
+    again = [
+        row("Ravi", None, "Iyer", tags=["vip"]),
+        row("Sita", None, "Iyer"),
+        row("Sita", P2, "Iyer"),
+        row("Ravi", P1, "Iyer"),
+    ]
+    assert guests.take(*again) == [NO_PHONE, NO_PHONE, CREATED, REACTIVATED]
+    assert [person.name for person in guests.known.people] == ["Ravi", "Sita"]
+    assert guests.messages()[1].startswith("Same guest as row 3.")
+    assert guests.take(*again) == [UNCHANGED] * 4
+
+
 def test_another_malformed_phone_replaces_the_first_unless_both_are_in_the_list(guests: Guests) -> None:
     guests.take(row("Ravi", "12", "Rao"))
     assert guests.take(row("Ravi", "34", "Rao")) == [MALFORMED]

@@ -13,7 +13,7 @@ from app.domain.requests import FromRun
 from app.services import outcomes
 from app.services.base import utc_now
 from app.services.claims import Claim
-from app.services.outcomes import Finished
+from app.services.breakers import Finished
 from app.whatsapp.port import Accepted, Behaviour, Outcome
 from tests.sending.world import (
     NOT_SENT,

@@ -28,7 +28,7 @@ from app.services.blocks import Blocks
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
 from app.services.events import Events
-from app.services.outcomes import Finished
+from app.services.breakers import Finished
 from app.services.prechecks import Prechecks
 from app.services.runs import Runs
 from app.services.sends import Sends, SendSuccess

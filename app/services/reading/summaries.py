@@ -1,0 +1,152 @@
+"""Counts of runs and events: sums of the run counters, which equal the rows; nothing here counts messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.db.engine import UnitOfWork
+from app.db.tables import EventRow, MessageRow, RunBreakdownRow, RunCountersRow, SendRunRow
+from app.domain import ids
+from app.domain.enums import MessageState, RejectionReason, SendRunKind
+from app.services.base import Actor
+from app.services.reading.base import Reading, known, listed
+from app.services.reading.visibility import visible
+
+COUNTERS = {state: getattr(RunCountersRow, state.value.lower()) for state in MessageState}
+"""The counter of each state, in the order in which summaries list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many messages stand where."""
+
+    states: dict[MessageState, int]
+    """All ten in their order, zeros too."""
+    reached_accepted: int
+    reached_sent: int
+    reached_delivered: int
+    reached_read: int
+    unconfirmed_overdue: int
+    """UNCONFIRMED for longer than the setting ``UNCONFIRMED_AFTER``."""
+    rejections: dict[RejectionReason, int] = field(default_factory=dict)
+    """REJECTED by reason, in the enum's order, only those that occur."""
+    failures: dict[int | None, int] = field(default_factory=dict)
+    """FAILED by Meta's code, the most frequent first; None is "without a code"."""
+
+    @property
+    def candidates(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def eligible(self) -> int:
+        return self.candidates - self.states[MessageState.REJECTED]
+
+
+class SummaryReading(Reading):
+    async def run_summaries(self, actor: Actor, run_ids: Sequence[str]) -> dict[str, Summary]:
+        """By run id."""
+        wanted = known(ids.SEND_RUN, run_ids)
+
+        async def unit(uow: UnitOfWork) -> dict[str, Summary]:
+            return await self._summaries(
+                uow,
+                sa.select(SendRunRow.id.label("owner_id"), SendRunRow.id.label("run_id")).where(
+                    listed(uow, SendRunRow.id, wanted), SendRunRow.workspace_id.in_(visible(actor))
+                ),
+            )
+
+        return await self._read(unit)
+
+    async def event_summaries(self, actor: Actor, event_ids: Sequence[str]) -> dict[str, Summary]:
+        """By event id, over all its invite runs: who was invited twice counts twice. Test runs count nowhere."""
+        wanted = known(ids.EVENT, event_ids)
+
+        async def unit(uow: UnitOfWork) -> dict[str, Summary]:
+            return await self._summaries(
+                uow,
+                sa.select(EventRow.id.label("owner_id"), SendRunRow.id.label("run_id"))
+                .outerjoin(SendRunRow, (SendRunRow.event_id == EventRow.id) & (SendRunRow.kind == SendRunKind.INVITE))
+                .where(listed(uow, EventRow.id, wanted), EventRow.workspace_id.in_(visible(actor))),
+            )
+
+        return await self._read(unit)
+
+    async def _summaries(self, uow: UnitOfWork, owned: sa.Select[str, str]) -> dict[str, Summary]:
+        """One statement: all figures of one summary are of one moment. ``owned`` gives ``owner_id`` and ``run_id``."""
+        runs = owned.cte("runs")
+        query = _summaries_of(runs, MessageRow.state_since < self._clock() - self._unconfirmed_after)
+        summaries: dict[str, Summary] = {}
+        for row in await uow.session.execute(query):
+            summary = summaries.get(row.owner_id)
+            if summary is None:
+                summary = summaries[row.owner_id] = Summary(
+                    {state: row._mapping[state.value] for state in MessageState},  # noqa: SLF001 - SQLAlchemy's public name
+                    row.reached_accepted,
+                    row.reached_sent,
+                    row.reached_delivered,
+                    row.reached_read,
+                    row.overdue,
+                )
+            if row.state is MessageState.REJECTED:
+                summary.rejections[RejectionReason(row.key)] = row.count
+            elif row.state is MessageState.FAILED:
+                summary.failures[int(row.key) or None] = row.count
+        return {owner_id: _ordered(summary) for owner_id, summary in summaries.items()}
+
+
+def _ordered(summary: Summary) -> Summary:
+    reasons = {reason: summary.rejections[reason] for reason in RejectionReason if reason in summary.rejections}
+    failures = dict(sorted(summary.failures.items(), key=lambda item: (-item[1], item[0] or 0)))
+    return Summary(
+        summary.states,
+        summary.reached_accepted,
+        summary.reached_sent,
+        summary.reached_delivered,
+        summary.reached_read,
+        summary.unconfirmed_overdue,
+        reasons,
+        failures,
+    )
+
+
+def _summaries_of(runs: sa.CTE, overdue_when: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """One row per owner and part (by reason or code), the owner's own figures repeated in each."""
+    counters, breakdown = RunCountersRow, RunBreakdownRow
+    reached = ("reached_accepted", "reached_sent", "reached_delivered", "reached_read")
+    header = (
+        sa.select(
+            runs.c.owner_id,
+            *(sa.func.coalesce(sa.func.sum(column), 0).label(state.value) for state, column in COUNTERS.items()),
+            *(sa.func.coalesce(sa.func.sum(getattr(counters, name)), 0).label(name) for name in reached),
+        )
+        .outerjoin(counters, counters.run_id == runs.c.run_id)
+        .group_by(runs.c.owner_id)
+        .subquery("header")
+    )
+    parts = (
+        sa.select(runs.c.owner_id, breakdown.state, breakdown.key, sa.func.sum(breakdown.count).label("count"))
+        .join(breakdown, breakdown.run_id == runs.c.run_id)
+        .where(breakdown.count > 0)
+        .group_by(runs.c.owner_id, breakdown.state, breakdown.key)
+        .subquery("parts")
+    )
+    overdue = (
+        sa.select(runs.c.owner_id, sa.func.count().label("count"))
+        .join(MessageRow, MessageRow.run_id == runs.c.run_id)
+        .where(MessageRow.state == MessageState.UNCONFIRMED, overdue_when)
+        .group_by(runs.c.owner_id)
+        .subquery("overdue")
+    )
+    return (
+        sa.select(
+            header,
+            parts.c.state,
+            parts.c.key,
+            parts.c.count,
+            sa.func.coalesce(overdue.c.count, 0).label("overdue"),
+        )
+        .outerjoin(parts, parts.c.owner_id == header.c.owner_id)
+        .outerjoin(overdue, overdue.c.owner_id == header.c.owner_id)
+    )

@@ -1,0 +1,107 @@
+"""Who sees which row, as conditions: tenancy is part of the statement that reads, never a check before or after it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from app.db.tables import (
+    AuditRow,
+    Base,
+    DoNotMessageRow,
+    DoNotMessageSpellingRow,
+    EventRow,
+    GuestImportRow,
+    GuestUnitRow,
+    MemberRow,
+    MessageRow,
+    PersonRow,
+    SendRunRow,
+    TemplateRow,
+    WorkspaceRow,
+)
+from app.domain import ids
+from app.domain.enums import Permission, Role
+from app.domain.roles import GOVERNANCE_ACTIONS, GRANTS
+from app.services.access import visible_workspaces
+from app.services.base import Actor
+
+Condition = Callable[[Actor], sa.ColumnElement[bool]]
+
+
+def visible(actor: Actor) -> sa.Select[Any]:
+    """``visible_workspaces`` for use inside any statement, also one that itself reads members."""
+    return visible_workspaces(actor).correlate(None)
+
+
+def allowed(actor: Actor, permission: Permission) -> sa.Select[Any]:
+    """The workspaces in which the actor has a permission that roles alone decide (not one of the send policy)."""
+    roles = [role for role in Role if permission in GRANTS[role]]
+    return visible(actor).where(MemberRow.role.in_(roles))
+
+
+def audit_seen(actor: Actor) -> sa.ColumnElement[bool]:
+    """Routine entries for every member, governance with the permission; entries without a workspace for nobody."""
+    return sa.and_(
+        AuditRow.workspace_id.in_(visible(actor)),
+        sa.or_(
+            AuditRow.action.not_in(sorted(GOVERNANCE_ACTIONS)),
+            AuditRow.workspace_id.in_(allowed(actor, Permission.AUDIT_GOVERNANCE)),
+        ),
+    )
+
+
+def blocks_seen(actor: Actor, workspace_id: str | None = None) -> sa.ColumnElement[bool]:
+    """Entries of the workspace (None: of all that the actor sees), and those of its number that match a guest of it.
+
+    Without the match a family would read who of other families has stopped messages.
+    """
+    workspaces = visible(actor)
+    if workspace_id is not None:
+        workspaces = workspaces.where(MemberRow.workspace_id == workspace_id)
+    entry = aliased(DoNotMessageRow)
+
+    # Starts from the guests, who are few, and not from the entries of a number that serves many families.
+    def matching(guest: type[PersonRow | GuestUnitRow], phone: Any) -> sa.Select[str]:
+        return (
+            sa.select(entry.id)
+            .join(DoNotMessageSpellingRow, DoNotMessageSpellingRow.entry_id == entry.id)
+            .join(guest, phone == DoNotMessageSpellingRow.spelling)
+            .join(WorkspaceRow, (WorkspaceRow.id == guest.workspace_id) & (WorkspaceRow.number_id == entry.number_id))
+            .where(guest.workspace_id.in_(workspaces))
+            .correlate(None)
+        )
+
+    return sa.or_(
+        DoNotMessageRow.workspace_id.in_(workspaces),
+        DoNotMessageRow.id.in_(matching(PersonRow, PersonRow.phone)),
+        DoNotMessageRow.id.in_(matching(GuestUnitRow, GuestUnitRow.delivery_phone)),
+    )
+
+
+def template_seen(actor: Actor) -> sa.ColumnElement[bool]:
+    """Templates of the workspace's number, and those that its runs were sent with, should the number have changed."""
+    numbers = sa.select(WorkspaceRow.number_id).where(WorkspaceRow.id.in_(visible(actor)))
+    used = sa.select(SendRunRow.template_id).where(SendRunRow.workspace_id.in_(visible(actor)))
+    return sa.or_(TemplateRow.number_id.in_(numbers.correlate(None)), TemplateRow.id.in_(used.correlate(None)))
+
+
+def _in_workspace(column: Any) -> Condition:
+    return lambda actor: column.in_(visible(actor))
+
+
+SEEN: dict[type[Base], tuple[str, Condition]] = {
+    WorkspaceRow: (ids.WORKSPACE, _in_workspace(WorkspaceRow.id)),
+    MemberRow: (ids.MEMBER, _in_workspace(MemberRow.workspace_id)),
+    EventRow: (ids.EVENT, _in_workspace(EventRow.workspace_id)),
+    GuestUnitRow: (ids.GUEST_UNIT, _in_workspace(GuestUnitRow.workspace_id)),
+    PersonRow: (ids.PERSON, _in_workspace(PersonRow.workspace_id)),
+    GuestImportRow: (ids.GUEST_IMPORT, _in_workspace(GuestImportRow.workspace_id)),
+    TemplateRow: (ids.TEMPLATE, template_seen),
+    SendRunRow: (ids.SEND_RUN, _in_workspace(SendRunRow.workspace_id)),
+    MessageRow: (ids.MESSAGE, _in_workspace(MessageRow.workspace_id)),
+    DoNotMessageRow: (ids.DO_NOT_MESSAGE, blocks_seen),
+    AuditRow: (ids.AUDIT, audit_seen),
+}
+"""Everything that has a public face of its own: the prefix of its ids, and who sees it."""

@@ -1,0 +1,187 @@
+"""The statuses of one unit of work: matched to messages, kept as facts, folded into states and counters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.db import facts, messages
+from app.db.bulk import insert_rows
+from app.db.engine import UnitOfWork
+from app.db.facts import NewFact
+from app.db.messages import Changes, Standing
+from app.db.tables import StatusItemRow
+from app.domain import ids
+from app.domain.enums import ReceiptFinding
+from app.domain.lifecycle import FactStatus
+from app.whatsapp.items import ParsedWebhook, StatusItem, Unrecognised
+
+
+@dataclass(slots=True)
+class Receipt:
+    """One body with what was read in it."""
+
+    id: str
+    body: bytes
+    at: datetime
+    parsed: ParsedWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One status or unrecognised piece, with the receipt that it came in: the unit of halving."""
+
+    receipt: Receipt
+    item: StatusItem | Unrecognised
+
+
+@dataclass(slots=True)
+class Statuses:
+    """Statuses of one unit: matched, kept as facts, folded into their messages."""
+
+    uow: UnitOfWork
+    numbers: dict[str, str]
+    now: datetime
+    standings: dict[str, Standing] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+
+    async def take(self, entries: Sequence[Entry]) -> None:
+        statuses = [entry for entry in entries if isinstance(entry.item, StatusItem)]
+        owner = await self._match(statuses)
+        self.standings = await messages.lock(self.uow, set(owner.values()))
+        told: dict[int, NewFact] = {}
+        for index, entry in enumerate(statuses):
+            fact = self._fact(entry, owner.get(index))
+            if fact is not None:
+                told[index] = fact
+        fresh = await facts.insert(self.uow, told.values())
+        bindings = self._join(told)
+        for message_id, progress in (await facts.attach(self.uow, bindings)).items():
+            self._put(self.standings[message_id].told(progress, self.now))
+        await self._insert_items(entries, statuses, owner, told, fresh)
+        await self.changes.save(self.uow, self.now)
+
+    async def _match(self, statuses: Sequence[Entry]) -> dict[int, str]:
+        """Which message each status is about: by (number, Meta's id), else by our attempt id, never by phone."""
+        pairs: dict[int, tuple[str, str]] = {}
+        named: dict[int, str] = {}
+        for index, entry in enumerate(statuses):
+            assert isinstance(entry.item, StatusItem)
+            number_id = self.numbers.get(entry.item.phone_number_id)
+            if number_id is None:
+                continue
+            pairs[index] = (number_id, entry.item.message_id)
+            attempt = ids.parse_attempt_id(entry.item.attempt) if entry.item.attempt else None
+            if attempt is not None:
+                named[index] = attempt[0]
+        bound = await messages.bound(self.uow, list(pairs.values()))
+        missing = {named[index] for index, pair in pairs.items() if pair not in bound and index in named}
+        known = await messages.existing(self.uow, missing)
+        owner: dict[int, str] = {}
+        for index, pair in pairs.items():
+            if pair in bound:
+                owner[index] = bound[pair]
+            elif index in named and known.get(named[index]) == pair[0]:
+                owner[index] = named[index]
+        return owner
+
+    def _fact(self, entry: Entry, message_id: str | None) -> NewFact | None:
+        item = entry.item
+        assert isinstance(item, StatusItem)
+        number_id = self.numbers.get(item.phone_number_id)
+        if number_id is None or item.status is None:
+            return None
+        error = item.errors[0] if item.errors and item.status is FactStatus.FAILED else None
+        return NewFact(
+            number_id=number_id,
+            provider_message_id=item.message_id,
+            status=item.status,
+            at=item.at,
+            error_code=error.code if error else 0,
+            attempt=item.attempt,
+            message_id=message_id,
+            title=error.title if error else None,
+            details=error.details if error else None,
+            received_at=entry.receipt.at,
+        )
+
+    def _join(self, told: dict[int, NewFact]) -> list[tuple[str, str, str]]:
+        """Fold the facts into their messages; returns the ids that were bound by it."""
+        bindings: set[tuple[str, str, str]] = set()
+        for fact in told.values():
+            standing = self.standings.get(fact.message_id) if fact.message_id else None
+            if standing is None:
+                continue
+            if standing.provider_message_id != fact.provider_message_id:
+                standing = self._bind(standing, fact.provider_message_id)
+                bindings.add((fact.number_id, fact.provider_message_id, standing.id))
+            self._put(standing.told(fact.progress, self.now))
+        return sorted(bindings)
+
+    def _bind(self, standing: Standing, provider_message_id: str) -> Standing:
+        after = standing.bound_to(provider_message_id)
+        self._put(after)
+        return after
+
+    def _put(self, after: Standing) -> None:
+        self.changes.put(self.standings[after.id], after)
+        self.standings[after.id] = after
+
+    async def _insert_items(
+        self,
+        entries: Sequence[Entry],
+        statuses: Sequence[Entry],
+        owner: dict[int, str],
+        told: dict[int, NewFact],
+        fresh: set[facts.Key],
+    ) -> None:
+        index_of = {id(entry): index for index, entry in enumerate(statuses)}
+        seen: set[facts.Key] = set()
+        rows: list[dict[str, Any]] = []
+        for entry in entries:
+            index = index_of.get(id(entry))
+            fact = told.get(index) if index is not None else None
+            repeated = fact is not None and (fact.key not in fresh or fact.key in seen)
+            if fact is not None:
+                seen.add(fact.key)
+            rows.append(self._item(entry, owner.get(index) if index is not None else None, repeated=repeated))
+        await insert_rows(self.uow, StatusItemRow, rows)
+
+    def _item(self, entry: Entry, message_id: str | None, *, repeated: bool) -> dict[str, Any]:
+        item = entry.item
+        finding, explanation = _finding(item, message_id, known=item.phone_number_id in self.numbers)
+        status = item if isinstance(item, StatusItem) else None
+        return {
+            "id": ids.new_id(ids.STATUS_ITEM),
+            "receipt_id": entry.receipt.id,
+            "number_id": self.numbers.get(item.phone_number_id or ""),
+            "received_at": entry.receipt.at,
+            "provider_message_id": item.message_id,
+            "attempt": status and status.attempt,
+            "status": status and status.status_text,
+            "at": status and status.at,
+            "error_code": status.errors[0].code if status and status.errors else None,
+            "message_id": message_id,
+            "repeated": repeated,
+            "finding": finding,
+            "explanation": explanation,
+            "item": item.item,
+        }
+
+
+def _finding(
+    item: StatusItem | Unrecognised, message_id: str | None, *, known: bool
+) -> tuple[ReceiptFinding | None, str | None]:
+    """Whether an item needs a person's eye, and why."""
+    if isinstance(item, Unrecognised):
+        return ReceiptFinding.UNRECOGNISED, item.explanation
+    if item.status is None:
+        return ReceiptFinding.UNRECOGNISED, f"“{item.status_text}” is no status that changes a message."
+    if message_id is None and not known:
+        return ReceiptFinding.UNMATCHED, "It is about a phone number that this service does not send from."
+    if message_id is None:
+        return (
+            ReceiptFinding.UNMATCHED,
+            "No message of this service has this id: probably sent from elsewhere with the same number.",
+        )
+    return None, None
