@@ -99,14 +99,20 @@ async def _store_templates(uow: UnitOfWork, number_id: str, listed: Iterable[Pro
 
 
 async def _store_profile(uow: UnitOfWork, number_id: str, profile: NumberProfile) -> None:
-    """What Meta left out stays as it was; whether the number is paused is not Meta's profile's to say."""
+    """What Meta left out stays as it was. A number that Meta calls connected may try again: its pause is lifted.
+
+    Without a stopped run there is nothing to resume, so this is the way back after a mended account. If Meta still
+    refuses, the first answer pauses the number again and costs nobody an invite.
+    """
     values = {
         "display_phone": profile.display_phone,
         "verified_name": profile.verified_name,
         "quality_rating": profile.quality_rating,
         "messaging_limit": profile.messaging_limit,
     }
-    given = {name: storable(value) for name, value in values.items() if value is not None}
+    given: dict[str, Any] = {name: storable(value) for name, value in values.items() if value is not None}
+    if (profile.status or "").upper() == "CONNECTED":
+        given |= {"paused": False, "paused_reason": None, "unknown_streak": 0}
     await uow.session.execute(
         sa.update(NumberRow)
         .where(NumberRow.id == number_id)

@@ -12,8 +12,8 @@ from app.domain.errors import ConflictError, ForbiddenError, NotFoundError
 from app.domain.requests import FromRun
 from app.services import outcomes
 from app.services.base import utc_now
-from app.services.claims import Claim
 from app.services.breakers import Finished
+from app.services.claims import Claim
 from app.whatsapp.port import Accepted, Behaviour, Outcome
 from tests.sending.world import (
     NOT_SENT,
@@ -27,7 +27,7 @@ from tests.sending.world import (
     status,
     wamid,
 )
-from tests.services.world import STRANGER, one, rows
+from tests.services.world import STRANGER, guest, one, rows
 
 pytestmark = pytest.mark.anyio
 
@@ -355,3 +355,15 @@ async def test_the_bucket_gives_no_more_than_the_rate(wedding: Wedding) -> None:
     slow = Dispatch(wedding.db, rate=5, lease=LEASE)
     assert await slow.take_tokens(wedding.number_id, 100) == 5
     assert await slow.take_tokens(wedding.number_id, 100) <= 1
+
+
+async def test_a_workspaces_own_block_leaves_the_neighbours_queue_alone(wedding: Wedding) -> None:
+    neighbour = await make_wedding(wedding.db, number_id=wedding.number_id)
+    await neighbour.world.import_rows(guest("Their Guest", "+919876500001"))
+    ours, theirs = await wedding.send(), await neighbour.send()
+    await wedding.blocks.add(
+        wedding.world.admin, workspace_id=wedding.world.workspace_id, phone="+919876500001", reason="asked"
+    )
+    assert (await wedding.states(ours))["Guest 00001"] is MessageState.REJECTED
+    assert await neighbour.states(theirs) == {"Their Guest": MessageState.QUEUED}
+    await wedding.check()

@@ -25,10 +25,10 @@ from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.services.base import utc_now
 from app.services.blocks import Blocks
+from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
 from app.services.events import Events
-from app.services.breakers import Finished
 from app.services.prechecks import Prechecks
 from app.services.runs import Runs
 from app.services.sends import Sends, SendSuccess
@@ -136,12 +136,14 @@ def guest_name() -> TemplateParameter:
     return TemplateParameter(TemplateComponent.BODY, None, "guest_name", None, ParameterSource.GUEST_NAME, None)
 
 
-async def make_wedding(db: Database, guests: Sequence[tuple[str, str | None]] = ()) -> Wedding:
-    """``guests`` are (name, phone), each a household of its own."""
-    world = await make_world(db)
+async def make_wedding(
+    db: Database, guests: Sequence[tuple[str, str | None]] = (), number_id: str | None = None
+) -> Wedding:
+    """``guests`` are (name, phone), each a household of its own; ``number_id`` shares the number of another wedding."""
+    world = await make_world(db, number_id=number_id)
     event = await world.event()
     event = await Events(db).update_event(world.owner, id=event.id, status=EventStatus.PUBLISHED)
-    template_id = await add_template(db, world.number_id)
+    template_id = "" if number_id else await add_template(db, world.number_id)
     if guests:
         await world.import_rows(*(guest(name, phone, row=row) for row, (name, phone) in enumerate(guests, start=1)))
     return Wedding(world, event, template_id, db)

@@ -94,18 +94,20 @@ async def test_who_fetches_templates(world: World, templates: Templates, directo
     assert world.actors[role].subject in entry.actor_text
 
 
-async def test_the_profile_is_refreshed_and_the_pause_is_not(
-    world: World, templates: Templates, directory: FakeDirectory
+@pytest.mark.parametrize(("status", "lifted"), [("CONNECTED", True), ("RESTRICTED", False), (None, False)])
+async def test_the_profile_is_refreshed_and_a_connected_number_may_try_again(
+    world: World, templates: Templates, directory: FakeDirectory, status: str | None, lifted: bool
 ) -> None:
     async def pause(uow: UnitOfWork) -> None:
         await uow.session.execute(sa.update(NumberRow).values(paused=True, paused_reason="Meta says no"))
 
     await world.db.write(pause)
+    directory.profile = replace(directory.profile, status=status)
     await templates.sync(world.owner, workspace_id=world.workspace_id)
     number = await one(world.db, NumberRow)
     assert (number.display_phone, number.verified_name) == ("+91 22 1234 5678", "Asha & Rohan")
     assert (number.quality_rating, number.messaging_limit) == ("GREEN", "TIER_1K")
-    assert (number.paused, number.paused_reason) == (True, "Meta says no")
+    assert (number.paused, number.paused_reason) == ((False, None) if lifted else (True, "Meta says no"))
     first = number.synced_at
     assert first
     directory.profile = NumberProfile(None, None, "RED\x00\ud800", None, None)
