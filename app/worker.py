@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from app.domain.rendering import Renderer, thaw
 from app.services.base import utc_now
+from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
-from app.services.outcomes import Finished
 from app.whatsapp.port import Evidence, NotSent, Outcome, Sender, TemplateMessage, Unknown
 
 log = logging.getLogger(__name__)
@@ -25,13 +25,15 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
 """How long the pump sleeps when there is nothing to do and nobody in this process wakes it."""
 PACE_SECONDS = 0.05
-"""How long it waits for the bucket to fill."""
+"""How long it waits for the bucket to fill; doubling, up to the above, while it stays empty (the number backs off)."""
 SWEEP_SECONDS = 1.0
 BATCH = 200
 """Outcomes a transaction."""
 GATHER_SECONDS = 0.01
 """How long the recorder waits for more outcomes before it writes: one commit then serves many."""
 LONGEST_PAUSE = 5.0
+DRAIN_SECONDS = 10.0
+"""How long the end waits for a database that is away."""
 RENDERERS = 32
 
 _STOPPED = Evidence(error="ShuttingDown")
@@ -66,6 +68,8 @@ class Worker:
         self._renderers: OrderedDict[str, Renderer] = OrderedDict()
         self._stopping = False
         self._turn = 0
+        self._dry = 0
+        self._unwritten = 0
         self.alive_at = time.monotonic()
         """When the pump last went round; health looks at it."""
 
@@ -84,10 +88,19 @@ class Worker:
             self.wake()
             await asyncio.gather(pump, keeper)
             if self._calls:
-                await asyncio.wait(self._calls, timeout=self._sending.timeout + 5)
-            await self._finished.join()
+                await asyncio.wait(self._calls, timeout=self._sending.timeout)
+            await self._drain()
             recorder.cancel()
             await asyncio.gather(recorder, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Wait for the recorder, but not for ever: with the database away the leases settle what we cannot write."""
+        try:
+            await asyncio.wait_for(self._finished.join(), DRAIN_SECONDS)
+        except TimeoutError:
+            log.error(  # noqa: TRY400 - that time ran out is all there is to say
+                "%d outcomes could not be written before the end; they will be UNCONFIRMED", self._unwritten
+            )
 
     async def _pump(self, stop: asyncio.Event) -> None:
         pause = _Pause()
@@ -113,7 +126,9 @@ class Worker:
             return IDLE_SECONDS
         allowed = await self._dispatch.take_tokens(number_id, free)
         if not allowed:
-            return PACE_SECONDS
+            self._dry = min(self._dry + 1, 4)
+            return min(IDLE_SECONDS, PACE_SECONDS * 2.0 ** (self._dry - 1))
+        self._dry = 0
         self._turn += 1
         for claim in await self._dispatch.claim(number_id, allowed, self._turn):
             task = asyncio.create_task(self._call(claim))
@@ -135,6 +150,7 @@ class Worker:
             except Exception as error:  # a fault of ours: the request may have left
                 log.exception("a provider call ended in an unexpected error")
                 outcome = Unknown(Evidence(error=type(error).__name__))
+        self._unwritten += 1
         self._finished.put_nowait(Finished(claim, outcome, utc_now()))
 
     def _message(self, claim: Claim) -> TemplateMessage:
@@ -170,6 +186,7 @@ class Worker:
             await self._until_done(
                 "record outcomes", functools.partial(self._dispatch.record, self._sending.number_id, batch)
             )
+            self._unwritten -= len(batch)
             for _ in batch:
                 self._finished.task_done()
 
