@@ -69,16 +69,13 @@ class Database:
         if self.sqlite:
             # One writing connection per process: writers queue in order in the pool, instead of waking up at random
             # inside SQLite's busy handler.
-            self.writer = create_async_engine(
-                self.url, pool_size=1, max_overflow=0, pool_timeout=60, connect_args={"timeout": SQLITE_BUSY_SECONDS}
-            )
-            self.reader = create_async_engine(
-                self.url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": SQLITE_BUSY_SECONDS}
-            )
+            busy = {"timeout": SQLITE_BUSY_SECONDS}
+            self.writer = _engine(self.url, pool_size=1, max_overflow=0, pool_timeout=60, connect_args=busy)
+            self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
         else:
-            self.writer = create_async_engine(
+            self.writer = _engine(
                 self.url,
                 pool_size=pool_size,
                 max_overflow=5,
@@ -133,6 +130,11 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def _engine(url: sa.URL, **settings: Any) -> AsyncEngine:
+    """Never with a statement's values in an error's text: they are people's names and phones."""
+    return create_async_engine(url, hide_parameters=True, **settings)
 
 
 def is_retryable(error: DBAPIError) -> bool:

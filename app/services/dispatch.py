@@ -10,8 +10,8 @@ from app.db.tables import RunCountersRow, SendRunRow
 from app.domain.enums import MessageState, SendRunStatus
 from app.services import claims, outcomes, sweeping, throttle
 from app.services.base import utc_now
-from app.services.claims import Claim, Lease
 from app.services.breakers import Finished
+from app.services.claims import Claim, Lease
 
 
 class Dispatch:

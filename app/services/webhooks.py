@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
-from app.db.engine import Database, UnitOfWork
+from app.db.engine import Database, UnitOfWork, is_retryable
 from app.db.tables import NumberRow, ReceiptRow
 from app.domain import ids
 from app.services.base import utc_now
+from app.services.failures import database_is_away
 from app.services.notices import Notices
 from app.services.statuses import Entry, Receipt, Statuses
 from app.whatsapp import webhook
@@ -50,8 +51,8 @@ class Webhooks:
             entries += [Entry(receipt, piece) for piece in receipt.parsed.unrecognised]
         try:
             await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts))
-        except (DataError, IntegrityError, StatementError) as error:
-            if getattr(error, "connection_invalidated", False):
+        except StatementError as error:
+            if not _is_of_the_data(error):
                 raise
             log.exception("a webhook batch could not be written; halving it")
             await self._halve(receipts, entries)
@@ -61,15 +62,20 @@ class Webhooks:
         await self._db.write(lambda uow: self._take(uow, receipts, [], []))
         await self._apply_halved(entries)
         for receipt in receipts:
-            await self._db.write(lambda uow, receipt=receipt: self._take(uow, [], [], [receipt]))  # type: ignore[misc]
+            try:
+                await self._db.write(lambda uow, receipt=receipt: self._take(uow, [], [], [receipt]))  # type: ignore[misc]
+            except StatementError as error:
+                if not _is_of_the_data(error):
+                    raise
+                log.exception("the notices of a webhook could not be applied; its receipt has them (%s)", receipt.id)
 
     async def _apply_halved(self, entries: list[Entry]) -> None:
         if not entries:
             return
         try:
             await self._db.write(lambda uow: self._take(uow, [], entries, []))
-        except (DataError, IntegrityError, StatementError) as error:
-            if getattr(error, "connection_invalidated", False):
+        except StatementError as error:
+            if not _is_of_the_data(error):
                 raise
             if len(entries) > 1:
                 middle = len(entries) // 2
@@ -110,6 +116,14 @@ class Webhooks:
                 await uow.session.execute(
                     sa.update(NumberRow).where(NumberRow.id == number_id).values(last_webhook_at=at)
                 )
+
+
+def _is_of_the_data(error: StatementError) -> bool:
+    """True when the values are at fault (also those that no driver can bind), and not the database or its state.
+
+    When it is something else after all, such as a missing table, the receipts cannot be kept either, and that raises.
+    """
+    return not database_is_away(error) and not (isinstance(error, DBAPIError) and is_retryable(error))
 
 
 async def _numbers(uow: UnitOfWork, phone_number_ids: set[str]) -> dict[str, str]:

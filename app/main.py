@@ -1,0 +1,224 @@
+"""The composition root: settings in, a running service out. Nothing else builds adapters, and nothing imports this."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import ResponseHeader, State
+
+from app.auth import identify
+from app.config import Settings
+from app.db.engine import Database
+from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
+from app.http.health import health_routes
+from app.http.requests import RequestIds
+from app.http.webhook import webhook_routes
+from app.schema import build_schema
+from app.schema.controller import graphql_controller
+from app.services.blocks import Blocks
+from app.services.bundle import Services
+from app.services.dispatch import Dispatch
+from app.services.events import Events
+from app.services.guests import Guests
+from app.services.health import DatabaseState, Health
+from app.services.numbers import ensure_number
+from app.services.prechecks import Prechecks
+from app.services.reading import Reader
+from app.services.runs import Runs
+from app.services.sends import Sends
+from app.services.templates import Templates
+from app.services.tokens import TokenSigner
+from app.services.webhooks import Webhooks
+from app.services.workspaces import Workspaces
+from app.whatsapp.client import MetaClient
+from app.whatsapp.port import Directory, Sender
+from app.worker import Sending, Worker, lease_for
+
+log = logging.getLogger(__name__)
+
+
+def _nobody() -> None:
+    """Wakes nobody: the dispatcher runs in another process and looks for itself."""
+
+
+def build_database(settings: Settings) -> Database:
+    return Database(settings.database_url)
+
+
+def build_meta(settings: Settings) -> MetaClient | None:
+    """The adapter to Meta; None when there is no number to send from or no token to send with."""
+    if not settings.provider_configured or settings.meta_access_token is None:
+        return None
+    return MetaClient(
+        base_url=settings.meta_graph_url,
+        version=settings.meta_graph_version,
+        access_token=settings.meta_access_token.reveal(),
+        timeout=settings.send_timeout,
+        concurrency=settings.send_concurrency,
+    )
+
+
+async def build_services(
+    settings: Settings, db: Database, directory: Directory | None, wake: Callable[[], None] = _nobody
+) -> Services:
+    """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
+    number_id = None
+    if settings.provider_configured and settings.meta_phone_number_id is not None:
+        number_id = await ensure_number(
+            db,
+            phone_number_id=settings.meta_phone_number_id,
+            waba_id=settings.meta_waba_id,
+            simulated=settings.simulated,
+        )
+    prechecks = Prechecks(db, TokenSigner(settings.auth_secret.reveal().encode()))
+    return Services(
+        db=db,
+        number_id=number_id,
+        send_rate=settings.send_rate,
+        workspaces=Workspaces(db, number_id),
+        events=Events(db),
+        guests=Guests(db),
+        blocks=Blocks(db),
+        templates=Templates(db, directory),
+        prechecks=prechecks,
+        sends=Sends(db, prechecks, wake),
+        runs=Runs(db, wake),
+        webhooks=Webhooks(
+            db, stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS)
+        ),
+        reader=Reader(db, unconfirmed_after=timedelta(seconds=settings.unconfirmed_after)),
+        health=Health(db),
+    )
+
+
+def build_worker(settings: Settings, services: Services, sender: Sender) -> Worker:
+    """A dispatcher for the configured number. Raises ValueError when there is none."""
+    if services.number_id is None or settings.meta_phone_number_id is None:
+        raise ValueError("Set META_PHONE_NUMBER_ID and META_ACCESS_TOKEN: there is no number to send from.")
+    dispatch = Dispatch(services.db, rate=settings.send_rate, lease=lease_for(settings.send_timeout))
+    return Worker(
+        dispatch,
+        sender,
+        Sending(services.number_id, settings.meta_phone_number_id, settings.send_concurrency, settings.send_timeout),
+    )
+
+
+@dataclass(slots=True)
+class Running:
+    """What exists between start and stop of an app."""
+
+    services: Services | None = None
+    worker: Worker | None = None
+    dispatcher: "asyncio.Task[None] | None" = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def use(self) -> Services:
+        assert self.services is not None, "requests come after the start"
+        return self.services
+
+    def wake(self) -> None:
+        if self.worker is not None:
+            self.worker.wake()
+
+    def dispatcher_state(self) -> str:
+        if self.dispatcher is None:
+            return "off"
+        return "stopped" if self.dispatcher.done() else "running"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    db: Database | None = None,
+    sender: Sender | None = None,
+    directory: Directory | None = None,
+) -> Litestar:
+    """The whole service as an ASGI app. What is given replaces what would be built, and is not closed at the end."""
+    running = Running()
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            database = db or build_database(settings)
+            if db is None:
+                stack.push_async_callback(database.close)
+            meta = None if sender and directory else build_meta(settings)
+            if meta is not None:
+                await stack.enter_async_context(meta)
+            running.services = await build_services(settings, database, directory or meta, running.wake)
+            used_sender = sender or meta
+            if settings.dispatch and used_sender is not None and running.services.number_id is not None:
+                running.worker = build_worker(settings, running.services, used_sender)
+                running.dispatcher = asyncio.create_task(running.worker.run(running.stop))
+                running.dispatcher.add_done_callback(_tell_how_it_ended)
+                stack.push_async_callback(_end, running)
+            yield
+
+    async def database_state() -> DatabaseState:
+        return await running.use().health.database()
+
+    app_secret = settings.meta_app_secret
+    return Litestar(
+        route_handlers=[
+            graphql_controller(
+                build_schema(introspection=settings.graphiql),
+                running.use,
+                partial(identify, settings),
+                graphiql=settings.graphiql,
+                allowed_origins=settings.allowed_origins,
+            ),
+            *webhook_routes(
+                lambda: running.use().webhooks.ingest,
+                app_secrets=app_secret.reveal().split(",") if app_secret else (),
+                verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,
+            ),
+            *health_routes(database_state, running.dispatcher_state, webhook_ready=app_secret is not None),
+        ],
+        lifespan=[lifespan],
+        middleware=[RequestIds()],
+        cors_config=_cors(settings),
+        response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
+        after_exception=[_log_failure],
+        state=State({"running": running}),
+        logging_config=None,
+        openapi_config=None,
+        debug=False,
+    )
+
+
+async def _end(running: Running) -> None:
+    """Let the dispatcher record what is under way: an outcome that is not written is unconfirmed for ever."""
+    running.stop.set()
+    if running.dispatcher is not None:
+        await asyncio.wait([running.dispatcher])
+
+
+def _tell_how_it_ended(dispatcher: "asyncio.Task[None]") -> None:
+    """A dispatcher that dies sends nothing more until the process is started again; ``/health/ready`` says so too."""
+    if dispatcher.cancelled():
+        log.error("the dispatcher was cancelled")
+    elif error := dispatcher.exception():
+        log.error("the dispatcher has died", exc_info=error)
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.allowed_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(settings.allowed_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+    )
+
+
+async def _log_failure(error: Exception, scope: Any) -> None:
+    """Litestar answers without logging; what is no answer to a caller's mistake must be found in the log."""
+    if getattr(error, "status_code", 500) >= 500:
+        log.error("%s %s failed", scope.get("method", "WEBSOCKET"), scope["path"], exc_info=error)

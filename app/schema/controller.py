@@ -1,0 +1,164 @@
+"""GraphQL over HTTP and websocket: Strawberry's controller with this service's rules in its hooks."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final, NoReturn
+
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from graphql import GraphQLError
+from litestar import MediaType, Request, Response
+from litestar.connection import ASGIConnection
+from litestar.datastructures import ResponseHeader
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from strawberry.http import GraphQLRequestData
+from strawberry.http.base import BaseRequestProtocol
+from strawberry.litestar import make_graphql_controller
+from strawberry.litestar.controller import GraphQLController
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.types import ExecutionResult
+from strawberry.types.unset import UnsetType
+
+from app.auth import Identity
+from app.domain.errors import ErrorCode
+from app.schema import Schema
+from app.schema.context import Context
+from app.schema.errors import CodedError
+from app.schema.limits import MAX_BODY, document_problem
+from app.services.bundle import Services
+
+PATH: Final = "/graphql"
+MAX_OPERATIONS: Final = 10
+"""On one socket at the same time."""
+INIT_TIMEOUT: Final = timedelta(seconds=10)
+"""From the opening of a socket to its token."""
+
+_NOT_JSON: Final = 'Send one JSON object: {"query": "…", "variables": {}, "operationName": null}.'
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
+    """Strawberry's protocol handler, closed to what it takes on trust: shapes, sizes, and how much at once."""
+
+    async def handle_message(self, message: Any) -> None:
+        payload = message.get("payload", {}) if isinstance(message, dict) else None
+        if not isinstance(payload, dict | None) or not isinstance(message, dict):
+            await self.handle_invalid_message("Failed to parse message")
+            return
+        if message.get("type") in {"subscribe", "complete"} and not isinstance(message.get("id"), str):
+            await self.handle_invalid_message("Failed to parse message")
+            return
+        await super().handle_message(message)  # type: ignore[arg-type]  # any dict; the base class looks at its type
+
+    async def handle_subscribe(self, message: Any) -> None:
+        if self.connection_acknowledged and (problem := self._problem(message)):
+            await self.send_message({"id": message["id"], "type": "error", "payload": [problem.formatted]})
+            return
+        await super().handle_subscribe(message)
+
+    def _problem(self, message: Any) -> GraphQLError | None:
+        payload = message.get("payload") or {}
+        if not (isinstance(payload.get("query"), str) and isinstance(payload.get("variables"), dict | None)):
+            return CodedError("Send a query as text, and its variables as an object.", ErrorCode.BAD_INPUT)
+        if len(self.operations) >= MAX_OPERATIONS:
+            return CodedError(
+                f"At most {MAX_OPERATIONS} operations at a time on one socket. End one first.", ErrorCode.RATE_LIMITED
+            )
+        return document_problem(payload["query"])
+
+
+class RuledController(GraphQLController[Context, None]):
+    """What this service does in Strawberry's hooks."""
+
+    request_max_body_size = MAX_BODY
+    # Whatever an answer says, it is of this moment and of this person.
+    response_headers = (ResponseHeader(name="Cache-Control", value="no-store"),)
+    graphql_transport_ws_handler_class = SocketHandler
+
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
+        # Not for ``Accept: */*``, which curl sends.
+        return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+    async def on_ws_connect(self, context: Context) -> UnsetType:
+        context.sign_in_socket()
+        return UnsetType()
+
+    def decode_json(self, data: str | bytes) -> object:
+        try:
+            found: object = json.loads(data, parse_constant=_no_constant)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise json.JSONDecodeError(_NOT_JSON, "", 0) from error
+        return found
+
+    def parse_json(self, data: str | bytes) -> object:
+        found = super().parse_json(data)
+        if not isinstance(found, dict) or not isinstance(found.get("operationName"), str | None):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, _NOT_JSON)
+        return found
+
+    async def execute_single(
+        self,
+        request: Request[Any, Any, Any],
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response[Any],
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        if problem := document_problem(request_data.query):
+            return ExecutionResult(data=None, errors=[problem])
+        return await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
+
+    async def execute_request(self, request: Request[Any, Any, Any], context: Any, root_value: Any) -> Response[Any]:
+        """What is no GraphQL request at all is told in GraphQL's own form, but with HTTP's status."""
+        try:
+            answer: Response[Any] = await self.run(request, context=context, root_value=root_value)
+        except HTTPException as error:
+            return _refusal(error.status_code, str(error.reason), ErrorCode.BAD_INPUT)
+        except RequestEntityTooLarge:
+            return _refusal(413, f"A request may be at most {MAX_BODY // 1024**2} MiB large.", ErrorCode.TOO_LARGE)
+        return answer
+
+
+def graphql_controller(
+    schema: Schema,
+    services: Callable[[], Services],
+    identify: Callable[[object], Identity],
+    *,
+    graphiql: bool,
+    allowed_origins: Sequence[str] = (),
+) -> type[RuledController]:
+    """The controller for ``/graphql``. ``services`` is asked for once per request: they are there after the start."""
+
+    async def context_of(request: ASGIConnection[Any, Any, Any, Any]) -> Context:
+        # Also runs for websockets, whose ``connection_init`` replaces it; a token in the URL is never looked at.
+        context = Context(services=services(), identify=identify, request_id=request.scope["state"].get("request_id"))
+        context.sign_in(request.headers.get("authorization"))
+        return context
+
+    made: Any = make_graphql_controller(
+        schema,
+        path=PATH,
+        graphql_ide="graphiql" if graphiql else None,
+        allow_queries_via_get=False,
+        context_getter=context_of,
+        subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+        connection_init_wait_timeout=INIT_TIMEOUT,
+        max_subscriptions_per_connection=None,  # ``SocketHandler`` counts, and answers with a code
+        allowed_origins=allowed_origins,
+    )
+    return type("Controller", (RuledController, made), {})
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{name} is not JSON", "", 0)
+
+
+def _refusal(status: int, message: str, code: ErrorCode) -> Response[dict[str, Any]]:
+    return Response(
+        {"data": None, "errors": [CodedError(message, code).formatted]},
+        status_code=status,
+        media_type=MediaType.JSON,
+        headers={"Allow": "POST"} if status == HTTPStatus.METHOD_NOT_ALLOWED else None,
+    )

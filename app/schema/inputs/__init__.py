@@ -1,0 +1,1 @@
+"""Inputs. Each knows how it becomes what the services take; what it may say is judged there."""

@@ -1,0 +1,119 @@
+"""How much one document may ask for. Each limit says its name and its number when it is passed.
+
+Everything is measured before validation, whose check for fields that overlap takes seconds for a document of some
+kilobytes. Strawberry's own depth and alias limiters run beside it, and walk a fragment again for every spread of it: thirty
+fragments which spread each other twice take 2³⁰ steps. Here every fragment is measured once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+)
+from strawberry.extensions import SchemaExtension
+
+from app.domain.errors import ErrorCode
+from app.schema.errors import CodedError
+
+MAX_BODY: Final = 8 * 1024 * 1024
+MAX_DOCUMENT: Final = 64 * 1024
+MAX_TOKENS: Final = 3_000
+MAX_DEPTH: Final = 12
+MAX_FIELDS: Final = 400
+"""With fragments filled in. The largest operation of the console has 60."""
+MAX_ALIASES: Final = 30
+
+
+def document_problem(document: object) -> CodedError | None:
+    """Judged before parsing: a parser in Python takes seconds for what may be sent in a body of 8 MiB."""
+    if isinstance(document, str) and len(document.encode("utf-8", "replace")) > MAX_DOCUMENT:
+        return CodedError(
+            f"The query document is larger than {MAX_DOCUMENT // 1024} kB. Put values into variables.",
+            ErrorCode.TOO_LARGE,
+        )
+    return None
+
+
+class Limits(SchemaExtension):
+    """Tokens while parsing, the rest before validating."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        document = self.execution_context.graphql_document
+        if document and (problem := _problem(document)):
+            self.execution_context.pre_execution_errors = [problem]
+        yield
+
+
+def _problem(document: DocumentNode) -> CodedError | None:
+    measure = _Measure(document)
+    for node in document.definitions:
+        if not isinstance(node, OperationDefinitionNode):
+            continue
+        size = measure.of(node.selection_set)
+        for count, limit, what in (
+            (size.depth, MAX_DEPTH, "levels"),
+            (size.fields, MAX_FIELDS, "fields"),
+            (size.aliases, MAX_ALIASES, "aliases"),
+        ):
+            if count > limit:
+                text = f"The operation has more than {limit} {what}. Ask in several requests."
+                return CodedError(text, ErrorCode.TOO_LARGE, nodes=node)
+        if node.operation is OperationType.MUTATION and size.width > 1:
+            # The first could be done and the second refused, and the caller would have to find out which.
+            return CodedError("Send one mutation per request.", ErrorCode.BAD_INPUT, nodes=node)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What a selection comes to with its fragments filled in; ``width`` counts its own level only."""
+
+    depth: int = 0
+    width: int = 0
+    fields: int = 0
+    aliases: int = 0
+
+
+class _Measure:
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        self._measured: dict[str, _Size] = {}
+
+    def of(self, selections: SelectionSetNode | None) -> _Size:
+        depth = width = fields = aliases = 0
+        for selection in selections.selections if selections else ():
+            if isinstance(selection, FieldNode):
+                if selection.name.value.startswith("__"):
+                    continue  # graphql-core has a depth limit of its own for introspection
+                inner = self.of(selection.selection_set)
+                inner = _Size(inner.depth + 1, 1, inner.fields + 1, inner.aliases + (selection.alias is not None))
+            elif isinstance(selection, FragmentSpreadNode):
+                inner = self._fragment(selection.name.value)
+            else:
+                assert isinstance(selection, InlineFragmentNode)
+                inner = self.of(selection.selection_set)
+            depth, width = max(depth, inner.depth), width + inner.width
+            fields, aliases = fields + inner.fields, aliases + inner.aliases
+        return _Size(depth, width, fields, aliases)
+
+    def _fragment(self, name: str) -> _Size:
+        if name not in self._measured:
+            self._measured[name] = _Size()  # validation refuses a circle; here it must only come to an end
+            fragment = self._fragments.get(name)
+            self._measured[name] = self.of(fragment.selection_set) if fragment else _Size()
+        return self._measured[name]

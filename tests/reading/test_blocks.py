@@ -1,0 +1,69 @@
+"""The Do-Not-Message list: the workspace's own, and of the number only what concerns a guest of the workspace."""
+
+import pytest
+
+from app.db.engine import Database
+from app.db.tables import DoNotMessageRow
+from tests.reading.world import World, actor, reader
+
+pytestmark = pytest.mark.anyio
+
+ASHA, MEERA = actor("asha"), actor("meera")
+
+
+async def test_entries_of_the_number_show_where_they_match_a_guest(db: Database) -> None:
+    world = World(db)
+    number, elsewhere = world.number(), world.number()
+    mine, theirs = world.workspace("Mine", number), world.workspace("Theirs", number)
+    world.member(mine, "asha")
+    world.member(theirs, "meera")
+    world.unit(mine, "Sharma family", phone="+919820000001")
+    world.person(world.unit(mine, "Gupta"), "Amit", "+5511987654321")
+    world.person(world.unit(theirs, "Khan"), "Zara", "+919820000003")
+    own = world.block("+919820000009", workspace=mine)
+    of_unit = world.block("+919820000001", number=number)
+    of_person = world.block("+551187654321", number=number)  # Meta's other spelling
+    of_theirs = world.block("+919820000003", number=number)
+    of_nobody = world.block("+919820000004", number=number)
+    not_ours = world.block("+919820000001", number=elsewhere)
+    revoked = world.block("+919820000008", workspace=mine, active=False)
+    await world.save()
+    source = reader(db)
+
+    async def listed(who: object, workspace_id: str, **more: object) -> set[str]:
+        page = await source.do_not_message(who, workspace_id, first=100, **more)  # type: ignore[arg-type]
+        return {entry.id for entry in page.nodes}
+
+    assert await listed(ASHA, mine.id) == {own.id, of_unit.id, of_person.id}
+    assert await listed(MEERA, theirs.id) == {of_theirs.id}
+    assert await listed(ASHA, mine.id, active=False) == {revoked.id}
+    assert await listed(ASHA, mine.id, active=None) == {own.id, of_unit.id, of_person.id, revoked.id}
+    every = [own, of_unit, of_person, of_theirs, of_nobody, not_ours, revoked]
+    by_id = await source.rows(ASHA, DoNotMessageRow, [entry.id for entry in every])
+    assert by_id.keys() == {own.id, of_unit.id, of_person.id, revoked.id}
+
+    for search, found in {
+        "98200 00009": {own.id},
+        "amit": {of_person.id},
+        "SHARMA": {of_unit.id},
+        "zara": set(),
+        "gupta": set(),  # the phone is Amit's, not the household's
+        "%": set(),
+        "": {own.id, of_unit.id, of_person.id},
+    }.items():
+        assert await listed(ASHA, mine.id, search=search) == found, search
+
+
+async def test_one_actor_in_two_workspaces_gets_each_list_by_itself(db: Database) -> None:
+    world = World(db)
+    number = world.number()
+    first, second = world.workspace("First", number), world.workspace("Second", number)
+    for workspace in (first, second):
+        world.member(workspace, "asha")
+    world.unit(first, "Sharma", phone="+919820000001")
+    own = world.block("+919820000002", workspace=second)
+    of_number = world.block("+919820000001", number=number)
+    await world.save()
+    source = reader(db)
+    assert [entry.id for entry in (await source.do_not_message(ASHA, first.id, first=9)).nodes] == [of_number.id]
+    assert [entry.id for entry in (await source.do_not_message(ASHA, second.id, first=9)).nodes] == [own.id]

@@ -1,0 +1,131 @@
+"""How much one document may ask for, at the last value that is allowed and the first that is not."""
+
+import time
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+
+from app.schema import build_schema
+from app.schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT, MAX_FIELDS, MAX_TOKENS
+
+pytestmark = pytest.mark.anyio
+
+
+async def error(document: str) -> GraphQLError:
+    """The first error: a document that passes the limits gets as far as the first resolver."""
+    result = await build_schema().execute(document, context_value=Nobody())
+    assert result.errors
+    return result.errors[0]
+
+
+async def code(document: str) -> str:
+    found: str = ((await error(document)).extensions or {})["code"]
+    return found
+
+
+async def message(document: str) -> str:
+    return (await error(document)).message
+
+
+class Nobody:
+    """A context in which nothing can be asked."""
+
+    def for_operation(self) -> "Nobody":
+        return self
+
+    @property
+    def actor(self) -> None:
+        raise OSError("here the limits end")
+
+    loaders = services = actor
+
+
+PASSED = "UNAVAILABLE"
+"""What ``Nobody`` comes out as."""
+
+
+async def test_depth() -> None:
+    def chain(levels: int) -> str:
+        """``event { workspace { events { workspace …``, as many levels as asked."""
+        document = "id"
+        for level in range(levels - 1, 1, -1):
+            document = f"{'events' if level % 2 else 'workspace'} {{ {document} }}"
+        return f"{{ event(id: 1) {{ {document} }} }}"
+
+    assert await code(chain(MAX_DEPTH)) == PASSED
+    assert await code(chain(MAX_DEPTH + 1)) == "TOO_LARGE"
+    hidden = f"query {{ event(id: 1) {{ ...A }} }} fragment A on Event {chain(MAX_DEPTH)[len('{ event(id: 1) ') : -2]}"
+    assert await code(hidden) == PASSED
+    deeper = "query { event(id: 1) { ...A } } fragment A on Event { workspace { events { ...B } } } "
+    assert await code(deeper + f"fragment B on Event {chain(MAX_DEPTH)[len('{ event(id: 1) ') : -2]}") == "TOO_LARGE"
+
+
+async def test_aliases() -> None:
+    def aliased(count: int) -> str:
+        return "{ " + " ".join(f"a{number}: me {{ subject }}" for number in range(count)) + " }"
+
+    assert await code(aliased(MAX_ALIASES)) == PASSED
+    assert await code(aliased(MAX_ALIASES + 1)) == "TOO_LARGE"
+    spread = "fragment A on Query { " + " ".join(f"a{n}: me {{ subject }}" for n in range(MAX_ALIASES)) + " }"
+    assert await code("{ ...A }" + spread) == PASSED
+    assert await code("{ ...A b: me { subject } }" + spread) == "TOO_LARGE"
+
+
+async def test_tokens() -> None:
+    def listed(count: int) -> str:
+        return "query(" + "$a: ID " * count + ") { me { subject } }"
+
+    assert "tokens" not in await message(listed(MAX_TOKENS // 4 - 5))
+    assert "more than 3000 tokens" in await message(listed(MAX_TOKENS // 4 + 5))
+
+
+async def test_fields() -> None:
+    def fields(count: int) -> str:
+        return "{ me { " + " ".join("subject" for _ in range(count - 1)) + " } }"
+
+    assert await code(fields(MAX_FIELDS)) == PASSED
+    assert await code(fields(MAX_FIELDS + 1)) == "TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ ...F0 }"
+        + "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
+        + "fragment F60 on Query { me { subject } }",
+        "{ " + "me { subject } " * 700 + "}",
+    ],
+    ids=["fragments that spread each other twice", "the same again and again"],
+)
+async def test_what_takes_validation_seconds_is_refused_before(document: str) -> None:
+    begun = time.monotonic()
+    assert await code(document) == "TOO_LARGE"
+    assert time.monotonic() - begun < 0.5
+
+
+async def test_what_is_too_deep_for_the_parser() -> None:
+    for document in ("{ a" * 900 + "}" * 900, "{ event(id: " + "[" * 1400 + "]" * 1400 + ") { id } }"):
+        assert "nested too deeply" in await message(document)
+
+
+async def test_fragments_in_a_circle_end() -> None:
+    assert await code("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }") == "BAD_INPUT"
+
+
+async def test_one_mutation_per_request() -> None:
+    pause = 'pauseSendRun(id: "x") { id }'
+    assert await code("mutation { " + pause + " }") == PASSED
+    for two in (f"a: {pause} b: {pause}", f"...A {pause}"):
+        document = "mutation { " + two + " } fragment A on Mutation { b: " + pause + " }"
+        assert await code(document if "...A" in two else document.partition(" fragment")[0]) == "BAD_INPUT"
+
+
+async def test_the_document_is_measured_before_it_is_parsed(service: Any) -> None:
+    def padded(size: int) -> str:
+        return "{ me { subject } } #".ljust(size, "x")
+
+    assert (await service.data(padded(MAX_DOCUMENT)))["me"]["subject"] == "anita"
+    refused = await service.error(padded(MAX_DOCUMENT + 1))
+    assert refused["extensions"] == {"code": "TOO_LARGE"}
+    assert "64 kB" in refused["message"]

@@ -1,0 +1,175 @@
+"""The websocket: who is let in, what it says, when it ends."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.auth import Identity, issue_token
+from app.db.engine import Database
+from app.domain import ids
+from app.schema import subscriptions
+from app.schema.context import Context
+from tests.schema.service import Service, serving, status, wamid, wedding
+from tests.schema.sockets import Socket
+from tests.schema.test_console import OPERATIONS
+
+pytestmark = pytest.mark.anyio
+
+WATCH = "subscription($r: ID!) { sendRunProgress(id: $r) { status summary { queued accepted delivered } } }"
+
+
+async def test_progress_of_a_run(service: Service) -> None:
+    made = await wedding(service)
+    run = await made.send()
+    async with Socket(service.app, service.token()) as socket:
+        await socket.subscribe("1", OPERATIONS["S7_Live"], {"r": run})
+        while True:
+            shown = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
+            if shown["summary"]["accepted"] == 2:
+                break
+        assert shown["summary"]["candidates"] == 2
+        await service.post_statuses(status(wamid(service.meta.sent[0].attempt_id), "delivered", 1_900_000_000))
+        while not shown["summary"]["delivered"]:
+            shown = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
+        assert (shown["status"], shown["summary"]["delivered"], shown["summary"]["accepted"]) == ("COMPLETED", 1, 1)
+
+
+async def test_nothing_is_said_while_nothing_changes(idle: Service) -> None:
+    run = await (await wedding(idle)).send()
+    async with Socket(idle.app, idle.token()) as socket:
+        await socket.subscribe("1", WATCH, {"r": run})
+        first = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
+        assert first == {"status": "RUNNING", "summary": {"queued": 2, "accepted": 0, "delivered": 0}}
+        with pytest.raises(TimeoutError):
+            await socket.until("next", seconds=3 * subscriptions.POLL_SECONDS)
+        await idle.data("mutation($r: ID!) { pauseSendRun(id: $r) { id } }", {"r": run})
+        assert (await socket.until("next"))["payload"]["data"]["sendRunProgress"]["status"] == "PAUSED"
+
+
+async def test_it_ends_with_access(idle: Service) -> None:
+    made = await wedding(idle)
+    run = await made.send()
+    member = """mutation($w: ID!, $a: Boolean!) { setMember(input: {
+        workspaceId: $w, subject: "chandra", displayName: "C", role: FAMILY_COORDINATOR, active: $a}) { id } }"""
+    await idle.data(member, {"w": made.workspace, "a": True})
+    async with Socket(idle.app, idle.token("chandra")) as socket:
+        await socket.subscribe("1", WATCH, {"r": run})
+        await socket.until("next")
+        await idle.data(member, {"w": made.workspace, "a": False})
+        await socket.until("complete", seconds=2)
+
+
+async def test_it_ends_when_the_token_runs_out(idle: Service) -> None:
+    run = await (await wedding(idle)).send()
+    # Within the leeway for clocks a token still holds: three seconds more.
+    token = issue_token(idle.settings, "anita", None, timedelta(seconds=-7))
+    async with Socket(idle.app, token) as socket:
+        await socket.subscribe("1", WATCH, {"r": run})
+        await socket.until("next")
+        message = await socket.until("next")
+        assert message["payload"]["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+        await socket.until("complete")
+
+
+@pytest.mark.parametrize("who", ["anita", "stranger"])
+async def test_runs_that_cannot_be_seen(idle: Service, who: str) -> None:
+    foreign = await (await wedding(idle)).send()
+    async with Socket(idle.app, idle.token(who)) as socket:
+        for run in (ids.new_id(ids.SEND_RUN), "run_1", *([foreign] if who == "stranger" else [])):
+            await socket.subscribe("1", WATCH, {"r": run})
+            message = await socket.until("next")
+            assert message["payload"]["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
+            await socket.until("complete")
+
+
+async def test_it_ends_a_while_after_the_last_change(idle: Service) -> None:
+    made = await wedding(idle)
+    run = await made.send()
+    identity = Identity("anita", "Anita", datetime.now(UTC) + timedelta(minutes=1))
+    context = Context(services=idle.app.state["running"].use(), identify=lambda _: identity, identity=identity)
+    info: Any = SimpleNamespace(context=context)
+
+    async def watch() -> list[str]:
+        return [shown.status.value async for shown in subscriptions.follow(info, run, poll=0.01, linger=0.3)]
+
+    task = asyncio.create_task(watch())
+    await asyncio.sleep(0.5)
+    assert not task.done(), "there is something left to send"
+    await idle.data("mutation($r: ID!) { cancelSendRun(id: $r) { id } }", {"r": run})
+    assert await asyncio.wait_for(task, 3) == ["RUNNING", "CANCELLED"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, {}, {"Authorization": "Bearer x"}, {"Authorization": 1}, {"token": "x"}],
+)
+async def test_a_socket_without_a_token_is_closed(idle: Service, payload: Any) -> None:
+    async with Socket(idle.app, None) as socket:
+        await socket.send({"type": "connection_init"} | ({} if payload is None else {"payload": payload}))
+        assert await socket.closed() == 4403
+
+
+async def test_a_header_is_no_token_of_a_socket(idle: Service) -> None:
+    async with Socket(idle.app, None, headers={"authorization": f"Bearer {idle.token()}"}) as socket:
+        await socket.send({"type": "connection_init"})
+        assert await socket.closed() == 4403
+
+
+async def test_other_protocols_and_origins_are_refused(idle: Service) -> None:
+    async with Socket(idle.app, None, protocol="graphql-ws") as socket:
+        assert await socket.closed() == 4406
+    async with Socket(idle.app, None, headers={"origin": "https://elsewhere.example"}) as socket:
+        assert await socket.closed() == 1008
+
+
+async def test_an_allowed_origin(db: Database) -> None:
+    origin = {"origin": "https://console.example"}
+    async with (
+        serving(db, dispatch=False, allowed_origins=("https://console.example",)) as service,
+        Socket(service.app, service.token(), headers=origin) as socket,
+    ):
+        await socket.subscribe("1", "{ me { subject } }")
+        assert (await socket.until("next"))["payload"]["data"] == {"me": {"subject": "anita"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json", "[]", "1", '"x"', "{}", '{"type": 1}', '{"type": "subscribe"}', '{"type": "subscribe", "id": 1}',
+        '{"type": "subscribe", "id": "1", "payload": []}', '{"type": "complete", "id": []}',
+        '{"type": "connection_init", "payload": 1}', "[" * 50_000,
+    ],
+)  # fmt: skip
+async def test_nonsense_closes_the_socket(idle: Service, text: str) -> None:
+    async with Socket(idle.app, idle.token()) as socket:
+        await socket.send_text(text)
+        assert await socket.closed() == 4400
+
+
+async def test_nonsense_within_an_operation(idle: Service) -> None:
+    async with Socket(idle.app, idle.token()) as socket:
+        for payload, code in (
+            ({}, "BAD_INPUT"),
+            ({"query": 1}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }", "variables": []}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }".ljust(70_000)}, "TOO_LARGE"),
+            ({"query": "{ nothing }"}, "BAD_INPUT"),
+        ):
+            await socket.send({"type": "subscribe", "id": "1", "payload": payload})
+            message = await socket.until("error")
+            assert message["payload"][0]["extensions"]["code"] == code
+
+
+async def test_loaders_do_not_remember_between_operations(idle: Service) -> None:
+    made = await wedding(idle)
+    query = "query($e: ID!) { event(id: $e) { title } }"
+    async with Socket(idle.app, idle.token()) as socket:
+        for title in ("Sangeet", "Mehndi"):
+            change = "mutation($e: ID!, $t: String!) { updateEvent(input: {id: $e, title: $t}) { id } }"
+            await idle.data(change, {"e": made.event, "t": title})
+            await socket.subscribe(title, query, {"e": made.event})
+            assert (await socket.until("next"))["payload"]["data"]["event"]["title"] == title
+            await socket.until("complete")

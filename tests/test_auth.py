@@ -1,0 +1,89 @@
+"""Tokens: HS256 and nothing else, and one refusal for every cause."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from app.auth import MAX_HEADER, identify, issue_token
+from app.config import Secret, Settings
+from app.domain.errors import UnauthenticatedError
+
+KEY = "k" * 64
+SETTINGS = Settings(auth_secret=Secret(KEY))
+STRICT = Settings(auth_secret=Secret(KEY), auth_issuer="issuer", auth_audience="invites")
+LATER = datetime.now(UTC) + timedelta(hours=1)
+
+
+def token(claims: dict[str, Any] | None = None, *, key: str = KEY, algorithm: str = "HS256") -> str:
+    return jwt.encode({"sub": "anita", "exp": LATER} | (claims or {}), key, algorithm=algorithm)
+
+
+def bearer(claims: dict[str, Any] | None = None) -> str:
+    return f"Bearer {token(claims)}"
+
+
+def refused(header: object, settings: Settings = SETTINGS) -> str:
+    with pytest.raises(UnauthenticatedError) as error:
+        identify(settings, header)
+    return error.value.message
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, STRICT])
+def test_what_is_issued_is_taken(settings: Settings) -> None:
+    header = "Bearer " + issue_token(settings, "anita", "Anita Thomas", timedelta(minutes=5))
+    identity = identify(settings, header)
+    assert (identity.subject, identity.display_name) == ("anita", "Anita Thomas")
+    assert timedelta(minutes=4) < identity.expires_at - datetime.now(UTC) <= timedelta(minutes=5)
+    assert identify(settings, header.replace("Bearer", "bearer")).subject == "anita"
+
+
+def test_a_name_is_the_token_s_else_the_subject() -> None:
+    assert identify(SETTINGS, bearer()).display_name == "anita"
+    assert identify(SETTINGS, bearer({"name": " A\nB\u202e "})).display_name == "A B"
+    for name in ("", 7, ["x"], None):
+        assert identify(SETTINGS, bearer({"name": name})).display_name == "anita"
+
+
+def unsigned(algorithm: str) -> str:
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"Bearer {part({'alg': algorithm, 'typ': 'JWT'})}.{part({'sub': 'anita', 'exp': int(LATER.timestamp())})}."
+
+
+def test_one_refusal_for_every_cause() -> None:
+    now = datetime.now(UTC)
+    causes: list[object] = [
+        None, "", 1, {}, b"Bearer x", "Bearer", "Bearer ", token(), f"Token {token()}", "Bearer x.y.z", "Bearer é",
+        f"Bearer {token(key='x' * 32)}", f"Bearer {token(algorithm='HS512')}", f"Bearer {token()[:-3]}",
+        unsigned("none"), unsigned("None"), unsigned("HS256"),
+        bearer({"exp": now - timedelta(seconds=30)}), bearer({"exp": "soon"}), bearer({"exp": 10**30}),
+        bearer({"nbf": now + timedelta(minutes=5)}), bearer({"iat": now + timedelta(minutes=5)}),
+        bearer({"sub": ""}), bearer({"sub": 7}), bearer({"sub": "x" * 201}), bearer({"sub": "a\nb"}), bearer({"sub": " a"}),
+        bearer({"aud": "somebody else"}), bearer({"padding": "x" * MAX_HEADER}),
+        f"Bearer {jwt.encode({'exp': LATER}, KEY)}", f"Bearer {jwt.encode({'sub': 'anita'}, KEY)}",
+    ]  # fmt: skip
+    assert len({refused(cause) for cause in causes}) == 1
+
+
+def test_issuer_and_audience_where_they_are_set() -> None:
+    good = {"iss": "issuer", "aud": ["other", "invites"]}
+    assert identify(STRICT, bearer(good)).subject == "anita"
+    for wrong in ({}, {"iss": "issuer"}, {"aud": "invites"}, good | {"iss": "x"}, good | {"aud": "x"}):
+        refused(bearer(wrong), STRICT)
+
+
+def test_clocks_may_be_a_little_apart() -> None:
+    assert identify(SETTINGS, bearer({"exp": datetime.now(UTC) - timedelta(seconds=5)}))
+
+
+def test_an_identity_runs_out() -> None:
+    identity = identify(SETTINGS, bearer())
+    identity.require_fresh()
+    old = type(identity)(identity.subject, identity.display_name, datetime.now(UTC) - timedelta(seconds=11))
+    with pytest.raises(UnauthenticatedError):
+        old.require_fresh()

@@ -1,0 +1,126 @@
+"""Settings: what is read, what is refused with one clear line, and that no secret shows itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.config import Secret, Settings, SettingsError, described, settings_table
+
+SECRET = "s" * 32
+ENV = {"AUTH_SECRET": SECRET}
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_env(ENV | env)
+
+
+def test_defaults() -> None:
+    assert read() == Settings(auth_secret=Secret(SECRET))
+    assert read(PORT="", SEND_RATE="  ") == read(), "empty is not set"
+    assert read(PATH="/bin") == read(), "what is none of ours is left alone"
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"AUTH_SECRET": ""}, {"AUTH_SECRET": "s" * 31}, {"AUTH_SECRET": "  " + "s" * 31 + "  "}]
+)
+def test_a_missing_or_weak_secret_stops_the_start(env: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET .*32 bytes[^\n]*$") as refused:
+        Settings.from_env(env)
+    assert "sss" not in str(refused.value)
+
+
+def test_bytes_count_and_not_characters() -> None:
+    assert read(AUTH_SECRET="é" * 16).auth_secret.reveal() == "é" * 16
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p%40ss@h:5432/n", "postgresql+asyncpg://u:p%40ss@h:5432/n"),
+        ("postgresql://h/n?sslmode=require", "postgresql+asyncpg://h/n?ssl=require"),
+        ("postgresql+asyncpg://h/n", "postgresql+asyncpg://h/n"),
+        ("postgresql://postgres:@/n?host=/tmp/pg", "postgresql+asyncpg://postgres:@/n?host=%2Ftmp%2Fpg"),
+        ("sqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+        ("sqlite:////var/a.db", "sqlite+aiosqlite:////var/a.db"),
+        ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+    ],
+)
+def test_database_urls(given: str, used: str) -> None:
+    assert read(DATABASE_URL=given).database_url == used
+
+
+REFUSED = {
+    "DATABASE_URL": ["mysql://h/n", "sqlite://", "sqlite:///:memory:", "x", "postgresql+psycopg://h/n"],
+    "META_GRAPH_VERSION": ["26.0", "v26", "v26.0/../v1", "latest", "v٢٦.0"],
+    "META_GRAPH_URL": ["graph.facebook.com", "http://graph.facebook.com", "https://x/?a=1", "ftp://x", "http://"],
+    "META_PHONE_NUMBER_ID": ["../1", "12 3", "+1", "x", "٣"],
+    "META_WABA_ID": ["x"],
+    "META_ACCESS_TOKEN": ["a b", "a\nb", "é"],
+    "SEND_RATE": ["0", "-1", "x", "nan", "inf", "1001"],
+    "SEND_CONCURRENCY": ["0", "1.5", "501", "x", "1e1"],
+    "SEND_TIMEOUT": ["0", "121", "nan"],
+    "UNCONFIRMED_AFTER": ["0", "x"],
+    "STOP_WORDS": [",", "x" * 41, "..."],
+    "PORT": ["-1", "65536", "x", "9" * 5000],
+    "GRAPHIQL": ["maybe", "2"],
+    "DISPATCH": ["x"],
+    "ALLOWED_ORIGINS": ["*", "console.example", "https://a.example/path"],
+    "LOG_LEVEL": ["LOUD"],
+    "LOG_FORMAT": ["xml"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
+def test_what_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(**{name: value})
+    text = str(refused.value)
+    assert text.startswith(f"{name} must ")
+    assert "\n" not in text
+    assert len(text) < 200
+
+
+def test_what_is_taken() -> None:
+    chosen = read(
+        META_GRAPH_URL="http://127.0.0.1:9000/", SEND_RATE="0.5", PORT="0", GRAPHIQL="On", DISPATCH="no",
+        LOG_LEVEL="debug", LOG_FORMAT="PLAIN", STOP_WORDS="Stop, बंद ", ALLOWED_ORIGINS="https://a.example/, http://localhost:3000",
+    )  # fmt: skip
+    assert chosen.meta_graph_url == "http://127.0.0.1:9000"
+    assert (chosen.send_rate, chosen.port, chosen.graphiql, chosen.dispatch) == (0.5, 0, True, False)
+    assert (chosen.log_level, chosen.log_format) == ("DEBUG", "plain")
+    assert chosen.stop_words == ("Stop", "बंद")
+    assert chosen.allowed_origins == ("https://a.example", "http://localhost:3000")
+
+
+def test_whether_it_is_meta_and_whether_it_can_send() -> None:
+    assert not read().simulated
+    assert read(META_GRAPH_URL="http://localhost:9000").simulated
+    assert not read(META_PHONE_NUMBER_ID="1").provider_configured
+    assert read(META_PHONE_NUMBER_ID="1", META_ACCESS_TOKEN="t").provider_configured
+
+
+def test_no_secret_shows_itself() -> None:
+    secrets = {
+        name: f"{name}-{'hidden' * 6}"
+        for name in ("AUTH_SECRET", "META_ACCESS_TOKEN", "META_APP_SECRET", "META_VERIFY_TOKEN")
+    }
+    chosen = read(DATABASE_URL="postgresql://u:hidden@h/n", **secrets)
+    for shown in (
+        repr(chosen),
+        str(chosen),
+        f"{chosen.auth_secret}",
+        repr(vars(Settings)),
+        f"{chosen.meta_app_secret!s}",
+    ):
+        assert "hidden" not in shown
+    assert chosen.meta_app_secret is not None
+    assert chosen.meta_app_secret.reveal() == secrets["META_APP_SECRET"]
+
+
+def test_settings_are_documented() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
+    assert settings_table() in page, "docs/settings.md is out of date"
+    # What the notes below the table speak of exists.
+    known = {name.upper() for name, _, _ in described()}
+    assert set(re.findall(r"^- `([A-Z_]+)`", page, re.MULTILINE)) <= known

@@ -1,0 +1,74 @@
+"""What gets into a log: where it came from and what happened, and nobody's phone."""
+
+import json
+import logging
+
+import pytest
+
+from app import logs
+
+SECRETS = ["+919876543210", "919876543210", "+1 (650) 555-0114", "98765 43210", "0091 98000 00014"]
+
+
+@pytest.mark.parametrize("phone", SECRETS)
+@pytest.mark.parametrize("around", ["{}", "to {}.", "({})", "Key (phone)=({}) exists", "'{}'", "phone={},", "{}: no"])
+def test_phones_are_masked(phone: str, around: str) -> None:
+    shown = logs.masked(around.format(phone))
+    digits = "".join(char for char in phone if char.isdecimal())
+    assert digits not in shown.replace(" ", "")
+    assert "•••••" in shown
+    assert sum(char.isdecimal() for char in shown) <= 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run_01a20cc359f27c4c9d31458eb903bc2d", "msg_01234567890123456789012345678901.1", "code 131026", "took 0.123 s",
+        "2026-11-24", "0:00:01.234567", "port 54321", "v26.0",
+    ],
+)  # fmt: skip
+def test_what_is_no_phone_stays(text: str) -> None:
+    assert logs.masked(text) == text
+
+
+def test_meta_s_message_ids_are_masked() -> None:
+    assert logs.masked("of wamid.HBgLMTY1MDU1NTAxMDEVAgARGBI= here") == "of wamid.••••• here"
+
+
+def record(text: str, *args: object, failed: bool = False) -> logging.LogRecord:
+    error = ValueError("Key (phone)=(+919876543210) already exists")
+    info = (type(error), error, error.__traceback__) if failed else None
+    return logging.LogRecord("app.worker", logging.WARNING, __file__, 1, text, args, info)
+
+
+def test_json_lines() -> None:
+    token = logs.request_id.set("request-1")
+    try:
+        line = logs.JsonFormatter().format(record("sent to %s\nnext line", "+919876543210", failed=True))
+    finally:
+        logs.request_id.reset(token)
+    assert "\n" not in line
+    assert "9876543210" not in line
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["request"]) == ("WARNING", "app.worker", "request-1")
+    assert entry["time"].endswith("Z")
+    assert entry["text"].startswith("sent to +91•••••3210\nnext line\nValueError: Key (phone)=(+91•••••3210)")
+    assert "request" not in json.loads(logs.JsonFormatter().format(record("x")))
+
+
+def test_plain_lines() -> None:
+    line = logs.PlainFormatter().format(record("sent to %s", "+919876543210"))
+    assert line.endswith("WARNING app.worker: sent to +91•••••3210")
+
+
+def test_configure(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        logs.configure("WARNING", "json")
+        logging.getLogger("x").warning("to +919876543210")
+        logging.getLogger("x").info("not shown")
+        logging.getLogger("httpx").info("not shown")
+    finally:
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+    assert json.loads(capsys.readouterr().err)["text"] == "to +91•••••3210"
