@@ -57,8 +57,10 @@ def configure(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else PlainFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx logs the address of every request, which names Meta's ids; what matters of it is in the attempts.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx logs the address of every request, which names Meta's ids; what matters of it is in the attempts. Alembic
+    # tells of every look at the revision, and /health/ready looks often.
+    for talkative in ("httpx", "alembic.runtime.migration"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:

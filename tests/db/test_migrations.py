@@ -33,7 +33,13 @@ async def test_upgrading_twice_changes_nothing(db: Database, database_url: str) 
 async def test_audit_is_append_only_in_the_database_itself(db: Database, statement: str) -> None:
     async def write(uow: UnitOfWork) -> None:
         uow.session.add(
-            AuditRow(id=ids.new_id(ids.AUDIT), at=datetime.now(UTC), action=AuditAction.EXPORT, actor_text="somebody", text="did it")
+            AuditRow(
+                id=ids.new_id(ids.AUDIT),
+                at=datetime.now(UTC),
+                action=AuditAction.EXPORT,
+                actor_text="somebody",
+                text="did it",
+            )
         )
 
     await db.write(write)
