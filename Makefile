@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime ## Show the service with a made-up wedding and a simulate
 	@$(BIN)/invites demo $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests on SQLite and PostgreSQL (ARGS="tests/cli -k token" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types, and whether schema.graphql is the code's
 	@$(BIN)/ruff format --check .

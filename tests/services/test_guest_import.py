@@ -23,7 +23,6 @@ from app.db.tables import (
     PersonRow,
     TagRow,
 )
-from app.domain import ids
 from app.domain.enums import AuditAction, ImportOutcome, PhoneStatus, Role, Side
 from app.domain.errors import BadInputError, NotFoundError, TooLargeError
 from app.domain.guest_list import MAX_BYTES, MAX_ROWS, GuestRow
@@ -175,7 +174,7 @@ async def test_every_member_imports_and_it_is_audited(world: World, role: Role) 
     assert "98765" not in json.dumps([entry.text, entry.after])
 
 
-@pytest.mark.parametrize("workspace_id", [ids.new_id(ids.WORKSPACE), "nonsense", None])
+@pytest.mark.parametrize("workspace_id", ["wsp_0197f3aa00007000800000000000abcd", "nonsense", None])
 async def test_strangers_import_nothing_and_learn_nothing(world: World, workspace_id: str | None) -> None:
     with pytest.raises(NotFoundError):
         await Guests(world.db).import_guests(

@@ -7,7 +7,6 @@ import pytest
 
 from app.db.engine import Database
 from app.db.tables import AuditRow, MemberRow, WorkspaceRow
-from app.domain import ids
 from app.domain.enums import AuditAction, Permission, Role
 from app.domain.errors import AppError, BadInputError, ConflictError, ForbiddenError, NotFoundError
 from app.domain.roles import MANAGES, permissions
@@ -259,7 +258,7 @@ async def test_the_send_policy_always_has_the_owner(world: World) -> None:
     assert refused.value.field == "rolesThatSend"
 
 
-@pytest.mark.parametrize("workspace_id", [ids.new_id(ids.WORKSPACE), "nonsense", "evt_" + "0" * 32, "", None])
+@pytest.mark.parametrize("workspace_id", ["wsp_0197f3aa00007000800000000000abcd", "nonsense", "evt_" + "0" * 32, "", None])
 async def test_another_workspace_does_not_exist(world: World, workspace_id: str | None) -> None:
     workspaces = service(world.db)
     theirs = workspace_id if workspace_id is not None else (await make_world(world.db)).workspace_id
