@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app.checkpoints import SEND_ANSWERED, SEND_STARTING, reached
 from app.domain.rendering import Renderer, thaw
 from app.services.base import utc_now
 from app.services.breakers import Finished
@@ -145,11 +146,13 @@ class Worker:
             outcome = NotSent(_TOO_LATE)
         else:
             message = self._message(claim)
+            await reached(SEND_STARTING)
             try:
                 outcome = await self._sender.send(message)
             except Exception as error:  # a fault of ours: the request may have left
                 log.exception("a provider call ended in an unexpected error")
                 outcome = Unknown(Evidence(error=type(error).__name__))
+        await reached(SEND_ANSWERED)
         self._unwritten += 1
         self._finished.put_nowait(Finished(claim, outcome, utc_now()))
 

@@ -17,10 +17,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.domain": {"phonenumbers", "app.domain"},
     "app.whatsapp.simulator": {"httpx", "litestar", "msgspec", "app.domain", "app.whatsapp"},
     "app.whatsapp": {"httpx", "msgspec", "app.domain", "app.whatsapp"},
-    "app.db": {"sqlalchemy", "alembic", "app.domain", "app.db"},
+    "app.checkpoints": set(),
+    "app.db": {"sqlalchemy", "alembic", "app.checkpoints", "app.domain", "app.db"},
     # Services know the port to Meta, its codes and what its webhooks say; never the adapter that opens sockets.
     "app.services": {
-        "sqlalchemy", "app.domain", "app.db", "app.services", "app.whatsapp.port", "app.whatsapp.codes",
+        "sqlalchemy", "app.checkpoints", "app.domain", "app.db", "app.services", "app.whatsapp.port", "app.whatsapp.codes",
         "app.whatsapp.webhook", "app.whatsapp.items",
     },
     # Rows and pages for typing; what Meta's codes mean for an operator.
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.config": {"sqlalchemy", "app.domain"},
     "app.auth": {"jwt", "app.config", "app.domain", "app.services"},
     "app.logs": {"app.domain"},
-    "app.worker": {"app.domain", "app.services", "app.whatsapp.port"},
+    "app.worker": {"app.checkpoints", "app.domain", "app.services", "app.whatsapp.port"},
 }  # fmt: skip
 """By package, the most particular rule counts. ``app.main`` and the command line build everything, so they may all."""
 

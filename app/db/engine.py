@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.checkpoints import before_commit, committed, reached
 from app.db.rowset import Rowset, rowset
 
 T = TypeVar("T")
@@ -85,8 +86,10 @@ class Database:
             )
             self.reader = self.writer
 
-    async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
+
+        ``name`` is for the fault suite, see ``app.checkpoints``.
 
         Raises what the unit raises; a database that is away raises SQLAlchemy's DBAPIError or an OSError.
         """
@@ -97,7 +100,11 @@ class Database:
                     session.begin(),
                 ):
                     result = await unit(UnitOfWork(session, sqlite=self.sqlite))
-                return result  # noqa: RET504, TRY300 - only after the commit that leaving the block is
+                    if name:
+                        await reached(before_commit(name))
+                if name:
+                    await reached(committed(name))
+                return result  # noqa: TRY300 - only after the commit that leaving the block is
             except DBAPIError as error:
                 if attempt == ATTEMPTS or not is_retryable(error):
                     raise

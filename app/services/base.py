@@ -31,10 +31,10 @@ class UseCases:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def _write(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+    async def _write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run and commit ``unit``. A refusal rolls it back and is then written to the audit trail by itself."""
         try:
-            return await self._db.write(unit)
+            return await self._db.write(unit, name)
         except AppError as refusal:
             await self._keep(refusal)
             raise

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.checkpoints import BLOCK_LOCKED, reached
 from app.db.blocks import insert_block
 from app.db.engine import UnitOfWork
 from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, PersonRow, WorkspaceRow
@@ -42,6 +43,7 @@ class Blocks(UseCases):
             number_id = access.workspace.number_id
             if number_id:
                 await uow.lock_number(number_id, exclusive=True)
+                await reached(BLOCK_LOCKED)
             else:
                 await require_alone(uow, actor, workspace_id, Permission.BLOCK_ADD, doing=doing)
             entry, created = await insert_block(
@@ -58,7 +60,7 @@ class Blocks(UseCases):
             await uow.session.flush()
             return entry
 
-        return await self._write(block)
+        return await self._write(block, "block")
 
     async def revoke(self, actor: Actor, *, id: str, reason: str) -> DoNotMessageRow:  # noqa: A002 - the public name
         """Lift a block. One that is lifted already stays as it is; what Meta blocked is a ConflictError."""

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from app.checkpoints import CLAIM_LOCKED, CLAIM_PICKED, reached
 from app.db.blocks import blocked_phones
 from app.db.engine import UnitOfWork
 from app.db.messages import Changes, M, Standing, lock_where, reject
@@ -61,6 +62,7 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
     """
     started = time.monotonic()
     await uow.lock_number(number_id)
+    await reached(CLAIM_LOCKED)
     runs = await _running_runs(uow, number_id)
     if not runs:
         return []
@@ -68,6 +70,7 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
     picked = await _pick(uow, _rotate(runs, turn), limit, now)
     if not picked:
         return []
+    await reached(CLAIM_PICKED)
     changes = Changes()
     going = await _turn_away(uow, changes, picked, {run.id: run.workspace_id for run in runs}, number_id, now)
     claim_id = ids.new_id(ids.CLAIM)

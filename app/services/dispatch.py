@@ -53,17 +53,17 @@ class Dispatch:
 
     async def claim(self, number_id: str, limit: int, turn: int) -> list[Claim]:
         """Take up to ``limit`` due messages; see ``services.claims``."""
-        return await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn))
+        return await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn), "claim")
 
     async def record(self, number_id: str, finished: Sequence[Finished]) -> None:
         """Write what became of claims; see ``services.outcomes``."""
-        await self._db.write(lambda uow: outcomes.record(uow, number_id, finished))
+        await self._db.write(lambda uow: outcomes.record(uow, number_id, finished), "outcomes")
 
     async def sweep(self, *, everything: bool = False) -> None:
         """The housekeeping of every second; ``everything`` also looks at facts from before this process started."""
-        while await self._db.write(sweeping.expire_leases) == sweeping.BATCH:
+        while await self._db.write(sweeping.expire_leases, "leases") == sweeping.BATCH:
             pass
         since = None if everything else utc_now() - sweeping.RECENT
-        while await self._db.write(lambda uow: sweeping.match_facts(uow, since)) == sweeping.BATCH:
+        while await self._db.write(lambda uow: sweeping.match_facts(uow, since), "sweep") == sweeping.BATCH:
             pass
         await self._db.write(sweeping.close_completed)

@@ -40,7 +40,7 @@ class Runs(UseCases):
             _record(uow, AuditAction.RUN_PAUSE, "Paused the run", entered, run, status)
             return run
 
-        return await self._write(unit)
+        return await self._write(unit, "pause")
 
     async def resume(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
         """Go on after a pause or a stop. Also lifts the pause of the number: who resumes says that the cause is mended."""
@@ -62,7 +62,7 @@ class Runs(UseCases):
             _record(uow, AuditAction.RUN_RESUME, "Resumed the run", entered, run, status)
             return run
 
-        resumed = await self._write(unit)
+        resumed = await self._write(unit, "resume")
         self._wake()
         return resumed
 
@@ -86,7 +86,7 @@ class Runs(UseCases):
             await changes.save(uow, now)
             return run
 
-        return await self._write(unit)
+        return await self._write(unit, "cancel")
 
     async def _take(
         self, uow: UnitOfWork, actor: Actor, run_id: str, *, doing: str

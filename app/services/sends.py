@@ -105,7 +105,7 @@ class Sends(UseCases):
             run = await plan_run(uow, entered, Plan(SendRunKind.INVITE, resolution, pin.request, key, now))
             return SendSuccess(run, replayed=False)
 
-        result = await self._write(unit)
+        result = await self._write(unit, "plan")
         self._wake()
         return result
 
@@ -147,7 +147,7 @@ class Sends(UseCases):
             run = await plan_run(uow, entered, Plan(SendRunKind.TEST, resolution, request, key, now))
             return SendSuccess(run, replayed=False)
 
-        result = await self._write(unit)
+        result = await self._write(unit, "plan")
         self._wake()
         return result
 

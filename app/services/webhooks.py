@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from app.checkpoints import WEBHOOK_RECEIVED, reached
 from app.db.engine import Database, UnitOfWork, is_retryable
 from app.db.tables import NumberRow, ReceiptRow
 from app.domain import ids
@@ -43,6 +44,7 @@ class Webhooks:
 
         Raises when the database is away; then nothing may be answered 200, and Meta will post again.
         """
+        await reached(WEBHOOK_RECEIVED)
         now = utc_now()
         receipts = [Receipt(ids.new_id(ids.RECEIPT), body, now, webhook.parse(body)) for body in bodies]
         entries: list[Entry] = []
@@ -50,7 +52,7 @@ class Webhooks:
             entries += [Entry(receipt, status) for status in receipt.parsed.statuses]
             entries += [Entry(receipt, piece) for piece in receipt.parsed.unrecognised]
         try:
-            await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts))
+            await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts), "webhook")
         except StatementError as error:
             if not _is_of_the_data(error):
                 raise

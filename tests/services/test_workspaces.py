@@ -258,7 +258,9 @@ async def test_the_send_policy_always_has_the_owner(world: World) -> None:
     assert refused.value.field == "rolesThatSend"
 
 
-@pytest.mark.parametrize("workspace_id", ["wsp_0197f3aa00007000800000000000abcd", "nonsense", "evt_" + "0" * 32, "", None])
+@pytest.mark.parametrize(
+    "workspace_id", ["wsp_0197f3aa00007000800000000000abcd", "nonsense", "evt_" + "0" * 32, "", None]
+)
 async def test_another_workspace_does_not_exist(world: World, workspace_id: str | None) -> None:
     workspaces = service(world.db)
     theirs = workspace_id if workspace_id is not None else (await make_world(world.db)).workspace_id

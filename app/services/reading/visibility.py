@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from app.db.tables import (
     AuditRow,
@@ -60,23 +59,20 @@ def blocks_seen(actor: Actor, workspace_id: str | None = None) -> sa.ColumnEleme
     workspaces = visible(actor)
     if workspace_id is not None:
         workspaces = workspaces.where(MemberRow.workspace_id == workspace_id)
-    entry = aliased(DoNotMessageRow)
 
     # Starts from the guests, who are few, and not from the entries of a number that serves many families.
-    def matching(guest: type[PersonRow | GuestUnitRow], phone: Any) -> sa.Select[str]:
-        return (
-            sa.select(entry.id)
-            .join(DoNotMessageSpellingRow, DoNotMessageSpellingRow.entry_id == entry.id)
+    def matches(guest: type[PersonRow | GuestUnitRow], phone: Any) -> sa.ColumnElement[bool]:
+        return sa.tuple_(DoNotMessageRow.id, DoNotMessageRow.number_id).in_(
+            sa.select(DoNotMessageSpellingRow.entry_id, WorkspaceRow.number_id)
             .join(guest, phone == DoNotMessageSpellingRow.spelling)
-            .join(WorkspaceRow, (WorkspaceRow.id == guest.workspace_id) & (WorkspaceRow.number_id == entry.number_id))
+            .join(WorkspaceRow, WorkspaceRow.id == guest.workspace_id)
             .where(guest.workspace_id.in_(workspaces))
-            .correlate(None)
         )
 
     return sa.or_(
         DoNotMessageRow.workspace_id.in_(workspaces),
-        DoNotMessageRow.id.in_(matching(PersonRow, PersonRow.phone)),
-        DoNotMessageRow.id.in_(matching(GuestUnitRow, GuestUnitRow.delivery_phone)),
+        matches(PersonRow, PersonRow.phone),
+        matches(GuestUnitRow, GuestUnitRow.delivery_phone),
     )
 
 
