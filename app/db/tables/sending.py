@@ -210,6 +210,7 @@ class AttemptRow(Base):
     """One provider call. Named ``<message id>.<n>`` in ``biz_opaque_callback_data``."""
 
     __tablename__ = "attempts"
+    __table_args__ = (sa.Index(None, "finished_at"),)
 
     message_id: Mapped[str] = mapped_column(
         PublicId(ids.MESSAGE), sa.ForeignKey("invite_messages.id"), primary_key=True

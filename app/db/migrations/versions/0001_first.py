@@ -537,6 +537,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message_id"], ["invite_messages.id"], name=op.f("fk_attempts_message_id")),
         sa.PrimaryKeyConstraint("message_id", "n", name=op.f("pk_attempts")),
     )
+    op.create_index(op.f("ix_attempts_finished_at"), "attempts", ["finished_at"], unique=False)
     op.create_table(
         "message_sources",
         sa.Column("message_id", sa.Uuid(), nullable=False),
