@@ -19,7 +19,17 @@ from app.services.base import utc_now
 from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
-from app.whatsapp.port import Evidence, NotSent, Outcome, Sender, TemplateMessage, Unknown
+from app.whatsapp.port import (
+    Behaviour,
+    Evidence,
+    NotSent,
+    Outcome,
+    ProviderError,
+    Refused,
+    Sender,
+    TemplateMessage,
+    Unknown,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +49,14 @@ RENDERERS = 32
 
 _STOPPED = Evidence(error="ShuttingDown")
 _TOO_LATE = Evidence(error="LeaseNearlyOver")
+_UNBUILDABLE = Refused(
+    # What Meta would say to values that do not fit; said before a request is made, so it stops the run and costs nobody.
+    error=ProviderError(132000, "The message could not be built", "Nothing was sent to WhatsApp."),
+    behaviour=Behaviour.STOP_RUN,
+    slows_number=False,
+    retry_after=0.0,
+    evidence=Evidence(error="CannotBuildMessage"),
+)
 
 
 def lease_for(timeout: float) -> Lease:
@@ -141,20 +159,27 @@ class Worker:
         """One provider call, with no transaction open."""
         outcome: Outcome
         if self._stopping:
-            outcome = NotSent(_STOPPED)
+            outcome = NotSent(_STOPPED, by_choice=True)
         elif time.monotonic() > claim.deadline:
-            outcome = NotSent(_TOO_LATE)
+            outcome = NotSent(_TOO_LATE, by_choice=True)
         else:
-            message = self._message(claim)
-            await reached(SEND_STARTING)
-            try:
-                outcome = await self._sender.send(message)
-            except Exception as error:  # a fault of ours: the request may have left
-                log.exception("a provider call ended in an unexpected error")
-                outcome = Unknown(Evidence(error=type(error).__name__))
+            outcome = await self._send(claim)
         await reached(SEND_ANSWERED)
         self._unwritten += 1
         self._finished.put_nowait(Finished(claim, outcome, utc_now()))
+
+    async def _send(self, claim: Claim) -> Outcome:
+        try:
+            message = self._message(claim)
+        except Exception:  # a fault of ours, the same for all of the run: nothing left
+            log.exception("the messages of run %s cannot be built", claim.run_id)
+            return _UNBUILDABLE
+        await reached(SEND_STARTING)
+        try:
+            return await self._sender.send(message)
+        except Exception as error:  # a fault of ours: the request may have left
+            log.exception("a provider call ended in an unexpected error")
+            return Unknown(Evidence(error=type(error).__name__))
 
     def _message(self, claim: Claim) -> TemplateMessage:
         renderer = self._renderers.get(claim.run_id)

@@ -6,7 +6,16 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.tables import GuestUnitRow, GuestUnitTagRow, MessageRow, MessageSourceRow, PersonRow, TagRow
+from app.db.tables import (
+    GuestUnitRow,
+    GuestUnitTagRow,
+    MessageRow,
+    MessageSourceRow,
+    PersonRow,
+    SendRunRow,
+    TagRow,
+    is_state,
+)
 from app.domain.audience import Person, Source, Unit
 from app.domain.enums import InviteCoverage, MessageState, SendRunKind
 from app.domain.lifecycle import LIVE_STATES, coverage_of
@@ -67,27 +76,38 @@ async def coverage_by_unit(uow: UnitOfWork, event_id: str) -> dict[str, InviteCo
 async def live_invites(uow: UnitOfWork, event_id: str, repeat_of_run: str | None) -> tuple[dict[str, str], set[str]]:
     """The newest live invite to the event by phone, and the phones whose live invite forbids another.
 
-    ``repeat_of_run`` names the run whose UNCONFIRMED messages the operator accepted to repeat: those forbid nothing.
+    ``repeat_of_run`` names the run whose UNCONFIRMED messages the operator accepted to repeat: those forbid nothing, nor
+    do those of the runs that it retried itself.
     """
+    repeated = await _retried_runs(uow, repeat_of_run) if repeat_of_run else set()
     newest: dict[str, str] = {}
     forbidding: set[str] = set()
     query = sa.select(M.phone, M.id, M.run_id, M.state).where(
         M.event_id == event_id,
-        M.kind == SendRunKind.INVITE,
-        M.state.in_(sorted(LIVE_STATES)),
+        is_state(M.kind, SendRunKind.INVITE),
+        is_state(M.state, *LIVE_STATES),
         M.phone.is_not(None),
     )
     for phone, message_id, run_id, state in await uow.session.execute(query):
         assert phone is not None
         newest[phone] = max(newest.get(phone, ""), message_id)
-        if not (run_id == repeat_of_run and state is MessageState.UNCONFIRMED):
+        if not (run_id in repeated and state is MessageState.UNCONFIRMED):
             forbidding.add(phone)
     return newest, forbidding
 
 
+async def _retried_runs(uow: UnitOfWork, run_id: str) -> set[str]:
+    """A run and those that it retries, back to the first."""
+    chain = sa.select(SendRunRow.id, SendRunRow.retry_of_id).where(SendRunRow.id == run_id).cte("chain", recursive=True)
+    earlier = sa.select(SendRunRow.id, SendRunRow.retry_of_id).join(chain, SendRunRow.id == chain.c.retry_of_id)
+    return set((await uow.session.execute(sa.select(chain.union(earlier).c.id))).scalars())
+
+
 async def cooling_phones(uow: UnitOfWork, number_id: str, since: datetime) -> set[str]:
     """Phones for which Meta answered 131049 since then: trying again sooner makes it worse."""
-    query = sa.select(M.phone).where(M.number_id == number_id, M.failure_code == 131049, M.failed_at > since)
+    query = sa.select(M.phone).where(
+        M.number_id == number_id, M.failure_code == sa.literal_column("131049"), M.failed_at > since
+    )
     return {phone for phone in (await uow.session.execute(query)).scalars() if phone is not None}
 
 

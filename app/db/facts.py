@@ -1,6 +1,7 @@
 """Facts: what Meta told us, each once. The set that the lifecycle's reducer folds."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from app.db.engine import UnitOfWork
 from app.db.tables import FactRow, StatusItemRow
 from app.domain import ids
+from app.domain.enums import ReceiptFinding
 from app.domain.lifecycle import NOTHING_KNOWN, Fact, FactStatus, Failure, Progress, join
 
 F = FactRow
@@ -43,9 +45,9 @@ class NewFact:
 
     @property
     def digest(self) -> str:
-        """Over everything that the key has, so that it is the same for every repetition."""
-        number_id, message_id, status, at, code = self.key
-        return hashlib.sha256(f"{number_id}|{message_id}|{status}|{at.isoformat()}|{code}".encode()).hexdigest()[:16]
+        """Over key and texts: of two tellings of one failure in different words the least is shown, whichever came first."""
+        told = [self.number_id, self.provider_message_id, self.status, self.at.isoformat(), self.error_code]
+        return hashlib.sha256(json.dumps([*told, self.title, self.details]).encode()).hexdigest()[:16]
 
     @property
     def progress(self) -> Progress:
@@ -67,12 +69,17 @@ _COLUMNS: dict[str, Any] = {
 
 
 async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
-    """Keep facts that are not known yet; returns the keys of those. In the order of the keys, so that two units that
-    keep the same facts wait for each other instead of deadlocking.
+    """Keep facts that are not known yet; returns the keys of those.
+
+    In the order of the keys, so that two units that keep the same facts wait for each other instead of deadlocking. Of
+    one key told in different words the words with the least digest stay.
     """
-    by_key = {fact.key: fact for fact in sorted(facts, key=lambda fact: fact.key)}
+    by_key: dict[Key, NewFact] = {}
+    for fact in sorted(facts, key=lambda fact: (fact.key, fact.digest)):
+        by_key.setdefault(fact.key, fact)
     if not by_key:
         return set()
+    known = await _known(uow, list(by_key))
     rows = uow.rows(
         _COLUMNS,
         [
@@ -84,14 +91,27 @@ async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
         ],
         "fact",
     )  # fmt: skip
-    statement = (
-        (sqlite if uow.sqlite else postgresql)
-        .insert(F)
-        .from_select(list(_COLUMNS), sa.select(*rows.c).where(sa.true()))
-        .on_conflict_do_nothing(index_elements=["number_id", "provider_message_id", "status", "at", "error_code"])
-        .returning(F.number_id, F.provider_message_id, F.status, F.at, F.error_code)
+    upsert = (sqlite if uow.sqlite else postgresql).insert(F)
+    upsert = upsert.from_select(list(_COLUMNS), sa.select(*rows.c).where(sa.true()))
+    excluded = upsert.excluded
+    await uow.session.execute(
+        upsert.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={"title": excluded.title, "details": excluded.details, "digest": excluded.digest},
+            where=excluded.digest < F.digest,
+        )
     )
-    return {tuple(row) for row in await uow.session.execute(statement)}
+    return by_key.keys() - known
+
+
+_KEY = ["number_id", "provider_message_id", "status", "at", "error_code"]
+
+
+async def _known(uow: UnitOfWork, keys: Sequence[Key]) -> set[Key]:
+    asked = uow.rows({name: _COLUMNS[name] for name in _KEY}, keys, "asked")
+    columns = [getattr(F, name) for name in _KEY]
+    query = sa.select(*columns).join(asked, sa.and_(*(column == asked.c[column.key] for column in columns)))
+    return {tuple(row) for row in await uow.session.execute(query)}
 
 
 async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> dict[str, Progress]:
@@ -127,9 +147,13 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
             S.number_id == bound.c.number_id,
             S.provider_message_id == bound.c.provider_message_id,
             S.message_id.is_(None),
-            S.status.is_not(None),
         )
-        .values(message_id=bound.c.message_id, finding=None, explanation=None)
+        # What was unrecognised stays so; it only becomes known whose it is.
+        .values(
+            message_id=bound.c.message_id,
+            finding=sa.case((S.finding == ReceiptFinding.UNMATCHED, None), else_=S.finding),
+            explanation=sa.case((S.finding == ReceiptFinding.UNMATCHED, None), else_=S.explanation),
+        )
         .execution_options(synchronize_session=False)
     )
     return dict(said)

@@ -7,13 +7,13 @@ webhook, sweep, block) goes through ``lock`` and ``Changes``, so the counters ca
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from app.db.counters import CounterMoves, Place
 from app.db.engine import UnitOfWork
-from app.db.tables import MessageRow
+from app.db.tables import MessageRow, is_state
 from app.domain.enums import MessageState, RejectionReason
 from app.domain.lifecycle import DISPATCH, NOTHING_KNOWN, Dispatch, Failure, Progress, join, settle
 
@@ -82,7 +82,7 @@ class Standing:
             state=self.state,
             reason=self.rejection_reason,
             failure_code=self.progress.failure.code if self.progress.failure else None,
-            accepted=self.provider_message_id is not None,
+            accepted=self.provider_message_id is not None or self.progress.accepted_at is not None,
             sent=bool(self.progress.sent_at or self.progress.delivered_at or self.progress.read_at),
             delivered=bool(self.progress.delivered_at or self.progress.read_at),
             read=self.progress.read_at is not None,
@@ -147,15 +147,13 @@ async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tup
     return {(row[0], row[1]): row[2] for row in await uow.session.execute(query) if row[1] is not None}
 
 
-async def existing(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, str]:
-    """The number of each of these messages that exists."""
+async def phones(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
+    """Number and phone of each of these messages that exists."""
     if not message_ids:
         return {}
     wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
-    return {
-        row.id: row.number_id
-        for row in await uow.session.execute(sa.select(M.id, M.number_id).join(wanted, wanted.c.id == M.id))
-    }
+    query = sa.select(M.id, M.number_id, M.phone).join(wanted, wanted.c.id == M.id)
+    return {row.id: (row.number_id, row.phone) for row in await uow.session.execute(query)}
 
 
 _WRITTEN: dict[str, Any] = {
@@ -207,7 +205,26 @@ def _values(standing: Standing, at: datetime) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def reject(changes: Changes, standings: Iterable[Standing], reason: RejectionReason, at: datetime) -> None:
-    """Policy says no to messages that were queued."""
+async def cancel_queued(uow: UnitOfWork, run_id: str, at: datetime) -> None:
+    """Cancel all that is QUEUED of a run whose row the caller holds; one statement, since all of them stand alike."""
+    queued = sa.select(M.id).where(M.run_id == run_id, is_state(M.state, MessageState.QUEUED)).order_by(M.id)
+    cancelled = DISPATCH[MessageState.QUEUED, Dispatch.CANCEL]
+    done = await uow.session.execute(
+        sa.update(M)
+        .where(M.id.in_(queued.with_for_update()))
+        .values(state=cancelled, state_since=at, cancelled_at=at, updated_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    moves = CounterMoves()
+    moves.move(run_id, Place(MessageState.QUEUED), Place(cancelled), cast("sa.CursorResult[Any]", done).rowcount)
+    await moves.apply(uow, at)
+
+
+def reject(changes: Changes, standings: Iterable[Standing], reason: RejectionReason, at: datetime) -> list[Standing]:
+    """Policy says no to messages that were queued; returns them as they stand then."""
+    rejected = []
     for standing in standings:
-        changes.put(standing, standing.dispatched(Dispatch.BLOCK, at, rejection_reason=reason, rejected_at=at))
+        after = standing.dispatched(Dispatch.BLOCK, at, rejection_reason=reason, rejected_at=at)
+        changes.put(standing, after)
+        rejected.append(after)
+    return rejected

@@ -67,7 +67,7 @@ class LifecycleState(StrEnum):
 
 
 class SendRunStatus(StrEnum):
-    """COMPLETED is never stored: it is a run whose counters say that nothing is left in QUEUED or SENDING."""
+    """COMPLETED follows from a run's counters: nothing is left in QUEUED or SENDING. It is stored only afterwards."""
 
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
@@ -184,7 +184,7 @@ class ParameterSource(StrEnum):
 
 
 class InviteCoverage(StrEnum):
-    """How an event stands with a household, worst first: the best message over all invite runs decides."""
+    """How an event stands with a household: the best message over all invite runs decides, see COVERAGE_RANK."""
 
     NOT_TRIED = "NOT_TRIED"
     BLOCKED = "BLOCKED"

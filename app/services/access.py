@@ -115,6 +115,7 @@ async def find(uow: UnitOfWork, kind: type[R], prefix: str, row_id: str, *, lock
         return None
     query: sa.Select[Any] = sa.select(kind).where(sa.inspect(kind).primary_key[0] == row_id)
     if lock:
-        query = query.with_for_update(key_share=True)
+        # A row that this session has read before must be read again: what it was before the wait is not what it is.
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     found: R | None = (await uow.session.execute(query)).scalar_one_or_none()
     return found

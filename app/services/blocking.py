@@ -3,23 +3,48 @@
 from collections.abc import Collection
 from datetime import datetime
 
+import sqlalchemy as sa
+
+from app.db import messages
 from app.db.engine import UnitOfWork
-from app.db.messages import Changes, M, lock_where, reject
+from app.db.messages import Changes, M, Standing, reject
+from app.db.tables import is_state
 from app.domain.enums import MessageState, RejectionReason
+from app.domain.phone import spellings
 
 
-async def reject_blocked(
-    uow: UnitOfWork, number_id: str, phones: Collection[str], at: datetime, workspace_id: str | None = None
-) -> int:
-    """Reject the QUEUED messages to these spellings, of one workspace or of all that send from the number.
+async def waiting_for(
+    uow: UnitOfWork, blocked: Collection[tuple[str, str]], workspace_id: str | None = None
+) -> set[str]:
+    """The QUEUED messages to any spelling of these (number, phone), of one workspace or of all; not locked yet.
 
-    The caller holds the number's exclusive advisory lock, so no claim is under way. Returns how many there were.
+    The caller holds the numbers' exclusive advisory locks, so no claim is under way.
     """
-    scope = [M.workspace_id == workspace_id] if workspace_id is not None else []
-    waiting = await lock_where(
-        uow, M.number_id == number_id, M.phone.in_(sorted(phones)), M.state == MessageState.QUEUED, *scope
+    pairs = sorted({(number_id, key) for number_id, phone in blocked for key in spellings(phone)})
+    if not pairs:
+        return set()
+    rows = uow.rows({"number_id": M.number_id.type, "phone": sa.Text()}, pairs, "blocked")
+    query = (
+        sa.select(M.id)
+        .join(rows, sa.and_(rows.c.number_id == M.number_id, rows.c.phone == M.phone))
+        .where(is_state(M.state, MessageState.QUEUED))
     )
+    if workspace_id is not None:
+        query = query.where(M.workspace_id == workspace_id)
+    return set((await uow.session.execute(query)).scalars())
+
+
+def turn_away(changes: Changes, standings: dict[str, Standing], waiting: Collection[str], at: datetime) -> None:
+    """Reject those that still wait once they are locked; ``standings`` is brought up to date."""
+    still = [standings[each] for each in sorted(waiting) if each in standings]
+    still = [standing for standing in still if standing.state is MessageState.QUEUED]
+    for after in reject(changes, still, RejectionReason.DO_NOT_MESSAGE, at):
+        standings[after.id] = after
+
+
+async def reject_blocked(uow: UnitOfWork, number_id: str, phone: str, at: datetime, workspace_id: str) -> None:
+    """A unit of work that blocks one phone and touches no other message."""
+    waiting = await waiting_for(uow, [(number_id, phone)], workspace_id)
     changes = Changes()
-    reject(changes, waiting, RejectionReason.DO_NOT_MESSAGE, at)
+    turn_away(changes, await messages.lock(uow, waiting), waiting, at)
     await changes.save(uow, at)
-    return len(waiting)

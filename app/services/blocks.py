@@ -11,7 +11,7 @@ from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow
 from app.domain import ids
 from app.domain.enums import AuditAction, DoNotMessageSource, Permission, PhoneStatus
 from app.domain.errors import BadInputError, ConflictError
-from app.domain.phone import mask, normalise, spellings
+from app.domain.phone import mask, normalise
 from app.services import audit, inputs
 from app.services.access import find, not_found, require, visible_workspaces
 from app.services.base import Actor, UseCases, utc_now
@@ -56,7 +56,7 @@ class Blocks(UseCases):
                     member=access.member, after=_shown(entry), target_id=entry.id,
                 )  # fmt: skip
             if number_id:
-                await reject_blocked(uow, number_id, spellings(entry.phone), utc_now(), workspace_id)
+                await reject_blocked(uow, number_id, entry.phone, utc_now(), workspace_id)
             await uow.session.flush()
             return entry
 

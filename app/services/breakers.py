@@ -46,7 +46,7 @@ async def judge_number(
     pause = None
     for each in finished:
         pause = _note_outcome(number, each.outcome, now) or pause
-    if any(isinstance(each.outcome, NotSent) for each in finished):
+    if any(isinstance(each.outcome, NotSent) and not each.outcome.by_choice for each in finished):
         back_off(number, now)  # once a batch, however many requests found the network gone
     await uow.session.flush()
     return (number, *pause) if pause else None

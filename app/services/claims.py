@@ -14,13 +14,13 @@ from app.checkpoints import CLAIM_LOCKED, CLAIM_PICKED, reached
 from app.db.blocks import blocked_phones
 from app.db.engine import UnitOfWork
 from app.db.messages import Changes, M, Standing, lock_where, reject
-from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow
-from app.domain import ids
-from app.domain.enums import MessageState, RejectionReason, SendRunStatus
+from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow, is_state
+from app.domain import ids, requests
+from app.domain.enums import MessageState, RejectionReason, SendRunKind, SendRunStatus
 from app.domain.lifecycle import LIVE_STATES, Dispatch
 
 PROOF_OF_LIFE = LIVE_STATES - {MessageState.QUEUED, MessageState.SENDING, MessageState.UNCONFIRMED}
-"""States of an earlier message that a retry was not meant to repeat: the guest has it, or Meta has taken it."""
+"""States that say more than our own intentions: Meta has taken the message, or the guest has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
         return []
     await reached(CLAIM_PICKED)
     changes = Changes()
-    going = await _turn_away(uow, changes, picked, {run.id: run.workspace_id for run in runs}, number_id, now)
+    going = await _turn_away(uow, changes, picked, runs, number_id, now)
     claim_id = ids.new_id(ids.CLAIM)
     until = now + timedelta(seconds=lease.duration)
     for standing in going:
@@ -112,7 +112,7 @@ async def _running_runs(uow: UnitOfWork, number_id: str) -> Sequence[SendRunRow]
         .join(NumberRow, NumberRow.id == SendRunRow.number_id)
         .where(
             SendRunRow.number_id == number_id,
-            SendRunRow.status == SendRunStatus.RUNNING,
+            is_state(SendRunRow.status, SendRunStatus.RUNNING),
             RunCountersRow.queued > 0,
             ~NumberRow.paused,
         )
@@ -138,7 +138,7 @@ async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) 
             found = await lock_where(
                 uow,
                 M.run_id == run_id,
-                M.state == MessageState.QUEUED,
+                is_state(M.state, MessageState.QUEUED),
                 M.not_before <= now,
                 M.id.not_in(list(picked)),
                 order_by=(M.not_before, M.position),
@@ -152,9 +152,10 @@ async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) 
 
 
 async def _turn_away(
-    uow: UnitOfWork, changes: Changes, picked: list[Standing], workspaces: dict[str, str], number_id: str, now: datetime
+    uow: UnitOfWork, changes: Changes, picked: list[Standing], runs: Sequence[SendRunRow], number_id: str, now: datetime
 ) -> list[Standing]:
-    """Reject the blocked and those whose earlier message has come to life; returns the rest."""
+    """Reject the blocked and those who turn out to have the invite already; returns the rest."""
+    workspaces = {run.id: run.workspace_id for run in runs}
     by_workspace: defaultdict[str, list[Standing]] = defaultdict(list)
     for standing in picked:
         by_workspace[workspaces[standing.run_id]].append(standing)
@@ -164,24 +165,38 @@ async def _turn_away(
         blocked = await blocked_phones(uow, workspace_id=workspace_id, number_id=number_id, phones=phones)
         reject(changes, [each for each in standings if each.phone in blocked], RejectionReason.DO_NOT_MESSAGE, now)
         going += [each for each in standings if each.phone not in blocked]
-    alive = await _with_live_prior(uow, going)
+    alive = await _overtaken(
+        uow, going, [run.id for run in runs if not requests.from_json(run.request).include_already_invited]
+    )
     reject(changes, [each for each in going if each.id in alive], RejectionReason.ALREADY_INVITED, now)
     return [each for each in going if each.id not in alive]
 
 
-async def _with_live_prior(uow: UnitOfWork, standings: list[Standing]) -> set[str]:
-    """The retries whose earlier message turns out to have reached Meta or the guest."""
+async def _overtaken(uow: UnitOfWork, standings: list[Standing], careful: list[str]) -> set[str]:
+    """Messages whose guest turns out to have the invite already, by a fact that came after the verdict.
+
+    The message that a retry repeats is looked at always, any other invite to this event and phone in the ``careful``
+    runs: those whose operator did not ask to invite again.
+    """
     if not standings:
         return set()
     wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in standings], "going")
-    prior = aliased(M)
-    query = (
-        sa.select(M.id)
-        .join(wanted, wanted.c.id == M.id)
-        .join(prior, prior.id == M.prior_message_id)
-        .where(prior.state.in_(sorted(PROOF_OF_LIFE)))
+    other = aliased(M)
+    same_guest = sa.and_(
+        M.run_id.in_(careful),
+        is_state(M.kind, SendRunKind.INVITE),
+        other.event_id == M.event_id,
+        other.phone == M.phone,
+        other.id != M.id,
+        is_state(other.kind, SendRunKind.INVITE),
+        is_state(other.state, *LIVE_STATES),
     )
-    return set((await uow.session.execute(query)).scalars())
+    alive = is_state(other.state, *PROOF_OF_LIFE)
+    queries = (
+        sa.select(M.id).join(wanted, wanted.c.id == M.id).join(other, on).where(alive)
+        for on in (other.id == M.prior_message_id, same_guest)
+    )
+    return set((await uow.session.execute(sa.union(*queries))).scalars())
 
 
 async def _insert_attempts(uow: UnitOfWork, going: list[Standing], claim_id: str, now: datetime) -> None:

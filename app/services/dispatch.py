@@ -1,17 +1,22 @@
 """The dispatcher's units of work: what ``app.worker`` does, one transaction each. No request to Meta is made in here."""
 
+import logging
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.exc import StatementError
 
 from app.db.engine import Database, UnitOfWork
 from app.db.messages import M
-from app.db.tables import RunCountersRow, SendRunRow
+from app.db.tables import RunCountersRow, SendRunRow, is_state
 from app.domain.enums import MessageState, SendRunStatus
 from app.services import claims, outcomes, sweeping, throttle
 from app.services.base import utc_now
 from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
+from app.services.failures import values_are_at_fault
+
+log = logging.getLogger(__name__)
 
 
 class Dispatch:
@@ -29,7 +34,7 @@ class Dispatch:
             now = await uow.now()
             due = (
                 sa.select(M.id)
-                .where(M.run_id == SendRunRow.id, M.state == MessageState.QUEUED, M.not_before <= now)
+                .where(M.run_id == SendRunRow.id, is_state(M.state, MessageState.QUEUED), M.not_before <= now)
                 .exists()
             )
             query = (
@@ -37,7 +42,7 @@ class Dispatch:
                 .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
                 .where(
                     SendRunRow.number_id == number_id,
-                    SendRunRow.status == SendRunStatus.RUNNING,
+                    is_state(SendRunRow.status, SendRunStatus.RUNNING),
                     RunCountersRow.queued > 0,
                     due,
                 )
@@ -56,8 +61,22 @@ class Dispatch:
         return await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn), "claim")
 
     async def record(self, number_id: str, finished: Sequence[Finished]) -> None:
-        """Write what became of claims; see ``services.outcomes``."""
-        await self._db.write(lambda uow: outcomes.record(uow, number_id, finished), "outcomes")
+        """Write what became of claims; see ``services.outcomes``.
+
+        A batch that the database cannot take for what is in it is halved until the one outcome is alone; its message
+        becomes UNCONFIRMED with its lease, the others are written.
+        """
+        try:
+            await self._db.write(lambda uow: outcomes.record(uow, number_id, finished), "outcomes")
+        except StatementError as error:
+            if not values_are_at_fault(error):
+                raise
+            if len(finished) == 1:
+                log.exception("the outcome of message %s cannot be written", finished[0].claim.message_id)
+                return
+            middle = len(finished) // 2
+            await self.record(number_id, finished[:middle])
+            await self.record(number_id, finished[middle:])
 
     async def sweep(self, *, everything: bool = False) -> None:
         """The housekeeping of every second; ``everything`` also looks at facts from before this process started."""

@@ -1,5 +1,6 @@
 """What a webhook says that is not about one message: guests who stop, templates that are paused, accounts in trouble."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -7,20 +8,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db import messages
-from app.db.blocks import D, insert_block
+from app.db.blocks import D, NumberBlock, insert_number_blocks
 from app.db.engine import UnitOfWork
-from app.db.messages import M
 from app.db.tables import DoNotMessageRow, NumberRow, RunCountersRow, SendRunRow, TemplateRow
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, TemplateCategory, TemplateStatus
 from app.domain.phone import spellings
 from app.domain.stop_words import is_stop_word
-from app.services.base import utc_now
-from app.services.blocking import reject_blocked
-from app.services.runs import pause_number, still_running, stop
+from app.services.blocking import waiting_for
+from app.services.runs import STILL_RUNNING, pause_number, stop
 from app.services.throttle import slow_down
 from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure, rule_for
-from app.whatsapp.items import AccountUpdate, ParsedWebhook, StatusItem, TemplateUpdate
+from app.whatsapp.items import AccountUpdate, Item, ParsedWebhook, StatusItem, TemplateUpdate, Unrecognised
 from app.whatsapp.port import Behaviour
 
 _STATUS_OF_EVENT: dict[str, TemplateStatus] = {
@@ -41,18 +40,12 @@ _HALTS = {
 }
 """Statuses with which no message goes out any more, and the code with which Meta would refuse the next one."""
 
-_META_SOURCES = (DoNotMessageSource.META_STOP, DoNotMessageSource.META_CODE_131050)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    number_id: str
-    phone: str
-    source: DoNotMessageSource
-    reason: str
-    at: datetime
-    item: str
-    receipt_id: str
+_GUESTS_OWN = (
+    DoNotMessageSource.META_STOP,
+    DoNotMessageSource.META_CODE_131050,
+    DoNotMessageSource.INBOUND_STOP_WORD,
+)
+"""What a guest said and so can take back, by allowing such messages again in WhatsApp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class Notices:
     uow: UnitOfWork
     numbers: dict[str, str]
     stop_words: frozenset[str]
-    stops: list[_Stop] = field(default_factory=list)
+    stops: list[NumberBlock] = field(default_factory=list)
     resumes: list[_Resume] = field(default_factory=list)
     refused: list[tuple[str, StatusItem, str]] = field(default_factory=list)
     """Failed statuses with code 131050: number, item, receipt."""
@@ -100,7 +93,7 @@ class Notices:
             if preference.value == "stop":
                 reason = "The guest stopped such messages in WhatsApp."
                 self.stops.append(
-                    _Stop(
+                    NumberBlock(
                         number_id,
                         preference.phone,
                         DoNotMessageSource.META_STOP,
@@ -118,7 +111,9 @@ class Notices:
                 reason = "The guest answered with a stop word."
                 source = DoNotMessageSource.INBOUND_STOP_WORD
                 self.stops.append(
-                    _Stop(number_id, inbound.phone, source, reason, inbound.at or received_at, inbound.item, receipt_id)
+                    NumberBlock(
+                        number_id, inbound.phone, source, reason, inbound.at or received_at, inbound.item, receipt_id
+                    )
                 )
 
     async def lock(self) -> None:
@@ -127,17 +122,17 @@ class Notices:
         for number_id in sorted(blocking):
             await self.uow.lock_number(number_id, exclusive=True)
 
-    async def apply(self) -> None:
-        """Numbers and runs first, then what blocks messages: the lock order."""
+    async def apply(self) -> set[str]:
+        """Numbers and runs, then blocks. Returns the messages that wait for somebody who is blocked now: the caller locks
+        them together with those that it has to do with itself, and turns them away.
+        """
         await self._pause_numbers()
-        for update in self.templates:
-            await self._update_template(update)
-        for number_id, status, receipt_id in self.refused:
-            await self._read_refusal(number_id, status, receipt_id)
-        for stop_ in sorted(self.stops, key=lambda stop_: (stop_.number_id, stop_.phone, stop_.at)):
-            await self._block(stop_)
+        await self._update_templates()
+        blocks = [*self.stops, *await self._read_refusals()]
+        await insert_number_blocks(self.uow, blocks)
         for resume in self.resumes:
             await self._lift(resume)
+        return await waiting_for(self.uow, {block.key for block in blocks})
 
     async def _pause_numbers(self) -> None:
         pauses: dict[str, tuple[str, str]] = {}
@@ -175,76 +170,79 @@ class Notices:
         exact = [row.id for row in rows if digits and "".join(filter(str.isdecimal, row.display_phone or "")) == digits]
         return exact or [row.id for row in rows]
 
-    async def _update_template(self, update: TemplateUpdate) -> None:
+    async def _update_templates(self) -> None:
+        halted: dict[str, TemplateStatus] = {}
+        for update in self.templates:
+            for template in await self._templates_of(update):
+                template.status = _STATUS_OF_EVENT.get(update.event or "", template.status)
+                if update.new_category and update.new_category in TemplateCategory.__members__:
+                    template.category = TemplateCategory(update.new_category)
+                template.correct_category = update.correct_category
+                template.quality = update.quality or template.quality
+                if template.status in _HALTS:
+                    halted[template.id] = template.status
+        await self.uow.session.flush()
+        if halted:
+            await self._stop_runs(halted)
+
+    async def _templates_of(self, update: TemplateUpdate) -> Sequence[TemplateRow]:
         numbers = sa.select(NumberRow.id).where(NumberRow.waba_id == update.waba_id)
         query = sa.select(TemplateRow).where(
             TemplateRow.number_id.in_(numbers), TemplateRow.name == update.name, TemplateRow.language == update.language
         )
-        for template in (await self.uow.session.execute(query.order_by(TemplateRow.id))).scalars().all():
-            template.status = _STATUS_OF_EVENT.get(update.event or "", template.status)
-            if update.new_category and update.new_category in TemplateCategory.__members__:
-                template.category = TemplateCategory(update.new_category)
-            template.correct_category = update.correct_category
-            template.quality = update.quality or template.quality
-            await self.uow.session.flush()
-            if template.status in _HALTS:
-                await self._stop_runs(template)
+        return (await self.uow.session.execute(query.order_by(TemplateRow.id))).scalars().all()
 
-    async def _stop_runs(self, template: TemplateRow) -> None:
+    async def _stop_runs(self, halted: dict[str, TemplateStatus]) -> None:
         query = (
             sa.select(SendRunRow)
             .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
-            .where(still_running(template.number_id), SendRunRow.template_id == template.id)
+            .where(STILL_RUNNING, SendRunRow.template_id.in_(sorted(halted)))
             .order_by(SendRunRow.id)
             .with_for_update(key_share=True, of=SendRunRow)
+            .execution_options(populate_existing=True)
         )
-        _, text, next_step = describe_failure(_HALTS[template.status])
         for run in (await self.uow.session.execute(query)).scalars():
+            _, text, next_step = describe_failure(_HALTS[halted[run.template_id]])
             stop(self.uow, run, text, next_step)
 
-    async def _read_refusal(self, number_id: str, status: StatusItem, receipt_id: str) -> None:
+    async def _read_refusals(self) -> list[NumberBlock]:
         """131050 names a message; its phone, and the one that Meta names, must not be messaged again."""
-        attempt = ids.parse_attempt_id(status.attempt) if status.attempt else None
-        bound = await messages.bound(self.uow, [(number_id, status.message_id)])
-        message_id = bound.get((number_id, status.message_id), attempt[0] if attempt else None)
-        phones = {status.phone} if status.phone else set()
-        if message_id is not None:
-            phone = await self.uow.session.scalar(
-                sa.select(M.phone).where(M.id == message_id, M.number_id == number_id)
-            )
-            phones |= {phone} if phone else set()
-        reason = "The guest stopped such messages in WhatsApp (Meta's code 131050)."
-        for phone in sorted(phones):
-            self.stops.append(
-                _Stop(number_id, phone, DoNotMessageSource.META_CODE_131050, reason, status.at, status.item, receipt_id)
-            )
-
-    async def _block(self, stop_: _Stop) -> None:
-        entry, created = await insert_block(
-            self.uow,
-            number_id=stop_.number_id,
-            phone=stop_.phone,
-            reason=stop_.reason,
-            source=stop_.source,
-            created_by=None,
-            at=stop_.at,
-            evidence=stop_.item,
-            receipt_id=stop_.receipt_id,
+        bound = await messages.bound(
+            self.uow, [(number_id, status.message_id) for number_id, status, _ in self.refused]
         )
-        if not created and stop_.at > entry.created_at:
-            entry.created_at = stop_.at  # the guest said it again: an older "resume" that comes late must not win
-            await self.uow.session.flush()
-        await reject_blocked(self.uow, stop_.number_id, spellings(stop_.phone), utc_now())
+        owners: list[str | None] = []
+        for number_id, status, _ in self.refused:
+            attempt = ids.parse_attempt_id(status.attempt) if status.attempt else None
+            owners.append(bound.get((number_id, status.message_id), attempt[0] if attempt else None))
+        phones = await messages.phones(self.uow, {owner for owner in owners if owner is not None})
+        blocks = []
+        for (number_id, status, receipt_id), owner in zip(self.refused, owners, strict=True):
+            known = phones.get(owner) if owner else None
+            told = {status.phone, known[1] if known and known[0] == number_id else None}
+            blocks += [
+                NumberBlock(
+                    number_id,
+                    phone,
+                    DoNotMessageSource.META_CODE_131050,
+                    "The guest stopped such messages in WhatsApp (Meta's code 131050).",
+                    status.at,
+                    status.item,
+                    receipt_id,
+                )
+                for phone in told
+                if phone is not None
+            ]
+        return blocks
 
     async def _lift(self, resume: _Resume) -> None:
-        """The guest allows messages again: lifts what Meta's own control set before that, never a member's entry."""
+        """The guest allows messages again: lifts what the guest asked before that, never a member's entry."""
         changed: Any = (
             sa.update(DoNotMessageRow)
             .where(
                 D.number_id == resume.number_id,
                 D.phone.in_(sorted(spellings(resume.phone))),
                 D.active,
-                D.source.in_(_META_SOURCES),
+                D.source.in_(_GUESTS_OWN),
                 D.created_at <= resume.at,
             )
             .values(
@@ -253,3 +251,26 @@ class Notices:
             .execution_options(synchronize_session=False)
         )
         await self.uow.session.execute(changed)
+
+
+def nameless(parsed: ParsedWebhook) -> list[Unrecognised]:
+    """Stops of guests of whom Meta gives no phone: nobody can be blocked by them, so a person has to look."""
+    why = (
+        "A guest asked for no more messages, but WhatsApp did not say which phone: find out who, and block it by hand."
+    )
+    return [
+        Unrecognised(preference.phone_number_id, None, why, preference.item)
+        for preference in parsed.preferences
+        if preference.phone is None and preference.value == "stop"
+    ]
+
+
+def notices_of(parsed: ParsedWebhook) -> Iterator[ParsedWebhook]:
+    """Each piece of a body that ``Notices`` may act on, as a body of its own."""
+    pieces: tuple[Item, ...] = (
+        *parsed.preferences, *parsed.inbound, *parsed.templates, *parsed.accounts, *parsed.problems, *parsed.statuses,
+    )  # fmt: skip
+    for piece in pieces:
+        alone = ParsedWebhook(phone_number_ids=parsed.phone_number_ids)
+        alone.add(piece)
+        yield alone

@@ -3,6 +3,7 @@
 A fence guards our own transitions only. What Meta told us is a fact and joins into any state, however late it comes.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,19 +12,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db import facts, messages
-from app.db.blocks import insert_block
+from app.db.blocks import NumberBlock, insert_number_blocks
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
 from app.db.tables import AttemptRow, RunCountersRow, SendRunRow
 from app.domain.enums import DoNotMessageSource, MessageState, SendRunStatus
 from app.domain.lifecycle import Dispatch, FactStatus
-from app.domain.phone import spellings
-from app.services.blocking import reject_blocked
+from app.services.blocking import turn_away, waiting_for
 from app.services.breakers import Finished, judge_number, judge_runs
-from app.services.runs import pause_number, still_running
+from app.services.runs import STILL_RUNNING, pause_number
 from app.whatsapp.codes import CODE_USER_STOPPED
 from app.whatsapp.port import Accepted, Behaviour, NotSent, Outcome, Refused, Unknown
+
+log = logging.getLogger(__name__)
 
 MAX_RETRIES = 5
 """Passing refusals of one message before it counts as failed."""
@@ -39,20 +41,49 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
 
     Locks, in this order: the number (alone when a guest has to be blocked), its row, runs, messages, counters.
     """
-    stopped_by_guest = [each for each in finished if _refusal_code(each.outcome) == CODE_USER_STOPPED]
-    if stopped_by_guest:
+    blocks = [_block(number_id, each) for each in finished if _refusal_code(each.outcome) == CODE_USER_STOPPED]
+    if blocks:
         await uow.lock_number(number_id, exclusive=True)
     now = await uow.now()
+    finished = await _unrecorded(uow, finished)
+    if not finished:
+        return
     pause = await judge_number(uow, number_id, finished, now)
     runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
     if pause is not None:
         await pause_number(uow, *pause)
-    standings = await messages.lock(uow, {each.claim.message_id for each in finished})
+    await insert_number_blocks(uow, blocks)
+    waiting = await waiting_for(uow, {block.key for block in blocks})
+    standings = await messages.lock(uow, {each.claim.message_id for each in finished} | waiting)
     recording = _Recording(uow, number_id, now, standings, runs)
     judge_runs(uow, runs, finished, recording.is_final)
+    turn_away(recording.changes, standings, waiting, now)
     await recording.run([each for each in finished if each.claim.message_id in standings])
-    for each in stopped_by_guest:
-        await _block_guest(uow, number_id, each.claim.to, now)
+
+
+async def _unrecorded(uow: UnitOfWork, finished: Sequence[Finished]) -> Sequence[Finished]:
+    """Without what an earlier try has written: its streaks and waits must not count twice."""
+    columns: dict[str, Any] = {"message_id": AttemptRow.message_id.type, "n": AttemptRow.n.type}
+    asked = uow.rows(columns, [(each.claim.message_id, each.claim.n) for each in finished], "asked")
+    query = (
+        sa.select(AttemptRow.message_id, AttemptRow.n)
+        .join(asked, sa.and_(asked.c.message_id == AttemptRow.message_id, asked.c.n == AttemptRow.n))
+        .where(AttemptRow.finished_at.is_not(None))
+    )
+    done = {(row.message_id, row.n) for row in await uow.session.execute(query)}
+    return [each for each in finished if (each.claim.message_id, each.claim.n) not in done]
+
+
+def _block(number_id: str, each: Finished) -> NumberBlock:
+    return NumberBlock(
+        number_id=number_id,
+        phone=each.claim.to,
+        source=DoNotMessageSource.META_CODE_131050,
+        reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
+        at=each.at,
+        evidence=asdict(each.outcome.evidence),
+        receipt_id=None,
+    )
 
 
 def _refusal_code(outcome: Outcome) -> int | None:
@@ -68,12 +99,15 @@ async def _lock_runs(
     no run at all, so the healthy case takes no lock here.
     """
     run_ids = {each.claim.run_id for each in finished}
+    runs: dict[str, SendRunRow] = {}
     query = sa.select(SendRunRow).where(SendRunRow.id.in_(sorted(run_ids))).order_by(SendRunRow.id)
     if all_running:
         query = (
             sa.select(SendRunRow)
             .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
-            .where(sa.or_(SendRunRow.id.in_(sorted(run_ids)), still_running(number_id)))
+            .where(
+                sa.or_(SendRunRow.id.in_(sorted(run_ids)), sa.and_(SendRunRow.number_id == number_id, STILL_RUNNING))
+            )
             .order_by(SendRunRow.id)
         )
     else:
@@ -82,7 +116,8 @@ async def _lock_runs(
             run.refusal_streak for run in runs.values()
         ):
             return runs
-    alone = all_running or any(isinstance(each.outcome, Refused | Accepted) for each in finished)
+    alone = all_running or any(isinstance(each.outcome, Refused) for each in finished)
+    alone = alone or any(run.refusal_streak for run in runs.values())
     locked = query.with_for_update(read=not alone, key_share=alone, of=SendRunRow)
     locked = locked.execution_options(populate_existing=True)
     return {run.id: run for run in (await uow.session.execute(locked)).scalars()}
@@ -149,8 +184,12 @@ class _Recording:
         told = self._facts(each)
         match each.outcome:
             case Accepted() as accepted:
-                if self.owners.get((self.number_id, accepted.message_id), standing.id) == standing.id:
+                if self.owners.setdefault((self.number_id, accepted.message_id), standing.id) == standing.id:
                     standing = standing.bound_to(accepted.message_id)
+                else:
+                    log.error("Meta gave one message id to two messages; the second is %s", standing.id)
+                if standing.second_message_id is not None:
+                    log.error("Meta took message %s twice, under two ids", standing.id)
                 after = standing.told(told[0].progress, self.now)
                 held = accepted.held and after.state is MessageState.ACCEPTED
                 self._put(replace(after, held=held))
@@ -217,16 +256,3 @@ def _answer(each: Finished) -> tuple[Any, ...]:
         error and error.code, error and error.title, error and error.details, outcome.evidence.http_status,
         outcome.message_id if isinstance(outcome, Accepted) else None, asdict(outcome.evidence),
     )  # fmt: skip
-
-
-async def _block_guest(uow: UnitOfWork, number_id: str, phone: str, now: datetime) -> None:
-    await insert_block(
-        uow,
-        number_id=number_id,
-        phone=phone,
-        reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
-        source=DoNotMessageSource.META_CODE_131050,
-        created_by=None,
-        at=now,
-    )
-    await reject_blocked(uow, number_id, spellings(phone), now)

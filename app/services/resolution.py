@@ -75,11 +75,16 @@ async def resolve_request(
         coverage = await reads.coverage_by_unit(uow, event.id)
     newest, forbidding = await reads.live_invites(uow, event.id, repeat_of_run)
     blocked = await blocked_phones(uow, workspace_id=workspace.id, number_id=workspace.number_id, phones=None)
-    cooling: set[str] = set()
-    if workspace.number_id is not None:
-        cooling = await reads.cooling_phones(uow, workspace.number_id, now - timedelta(hours=COOLING_HOURS))
+    cooling = await cooling_at(uow, workspace, now)
     judging = _Judging(setting, request, newest, forbidding, blocked, cooling, prior)
     return await asyncio.to_thread(_resolve, judging, units, coverage)
+
+
+async def cooling_at(uow: UnitOfWork, workspace: WorkspaceRow, now: datetime) -> set[str]:
+    """Phones that Meta asked to leave alone for a day."""
+    if workspace.number_id is None:
+        return set()
+    return await reads.cooling_phones(uow, workspace.number_id, now - timedelta(hours=COOLING_HOURS))
 
 
 async def preview(uow: UnitOfWork, workspace_id: str, event_id: str, audience: Audience) -> AudienceTrace:

@@ -4,19 +4,23 @@ Each takes the run's row alone. A claim shares that row, so when one of these ha
 that did not see it.
 """
 
+import logging
 from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from app.db import messages
 from app.db.engine import Database, UnitOfWork
-from app.db.messages import Changes, M, lock_where
-from app.db.tables import NumberRow, RunCountersRow, SendRunRow
+from app.db.tables import NumberRow, RunCountersRow, SendRunRow, is_state
 from app.domain import ids
-from app.domain.enums import AuditAction, MessageState, Permission, SendRunStatus
+from app.domain.enums import AuditAction, Permission, SendRunStatus
 from app.domain.errors import ConflictError
-from app.domain.lifecycle import Dispatch, run_status
+from app.domain.lifecycle import run_status
 from app.services import access, audit
 from app.services.base import Actor, UseCases, utc_now
+from app.services.throttle import lift_pause
+
+log = logging.getLogger(__name__)
 
 
 class Runs(UseCases):
@@ -46,20 +50,19 @@ class Runs(UseCases):
         """Go on after a pause or a stop. Also lifts the pause of the number: who resumes says that the cause is mended."""
 
         async def unit(uow: UnitOfWork) -> SendRunRow:
-            found = await access.find(uow, SendRunRow, ids.SEND_RUN, id)
-            if found is not None:  # the number's row comes before the run's in the lock order
-                await uow.session.execute(
-                    sa.select(NumberRow.id).where(NumberRow.id == found.number_id).with_for_update(key_share=True)
-                )
-            entered, run, status = await self._take(uow, actor, id, doing="resume a run")
-            if status is SendRunStatus.RUNNING:
+            entered, run, status = await self._take(uow, actor, id, doing="resume a run", with_number=True)
+            number = await uow.session.get(NumberRow, run.number_id)
+            assert number is not None
+            if status is SendRunStatus.RUNNING and not number.paused:
                 return run
-            if status not in {SendRunStatus.PAUSED, SendRunStatus.STOPPED}:
+            if status not in {SendRunStatus.RUNNING, SendRunStatus.PAUSED, SendRunStatus.STOPPED}:
                 raise ConflictError(f"Only a paused or stopped run can be resumed; this one is {status.lower()}.")
             run.status, run.status_reason, run.next_step = SendRunStatus.RUNNING, None, None
-            if status is SendRunStatus.STOPPED:
-                await _lift_stop(uow, run)
-            _record(uow, AuditAction.RUN_RESUME, "Resumed the run", entered, run, status)
+            run.refusal_code, run.refusal_streak = None, 0
+            lifted = " and lifted the pause of the number" if number.paused else ""
+            if number.paused or status is SendRunStatus.STOPPED:
+                lift_pause(number)
+            _record(uow, AuditAction.RUN_RESUME, f"Resumed the run{lifted}", entered, run, status)
             return run
 
         resumed = await self._write(unit, "resume")
@@ -75,27 +78,29 @@ class Runs(UseCases):
                 return run
             if status is SendRunStatus.COMPLETED:
                 raise ConflictError("Everything of this run has been sent already; there is nothing to cancel.")
-            now = utc_now()
             run.status, run.status_reason = SendRunStatus.CANCELLED, f"Cancelled by {entered.member.display_name}."
             run.next_step = "What was not sent can be sent by a retry from this run."
             _record(uow, AuditAction.RUN_CANCEL, "Cancelled the run", entered, run, status)
             await uow.session.flush()
-            changes = Changes()
-            for standing in await lock_where(uow, M.run_id == run.id, M.state == MessageState.QUEUED):
-                changes.put(standing, standing.dispatched(Dispatch.CANCEL, now, cancelled_at=now))
-            await changes.save(uow, now)
+            await messages.cancel_queued(uow, run.id, utc_now())
             return run
 
         return await self._write(unit, "cancel")
 
     async def _take(
-        self, uow: UnitOfWork, actor: Actor, run_id: str, *, doing: str
+        self, uow: UnitOfWork, actor: Actor, run_id: str, *, doing: str, with_number: bool = False
     ) -> tuple[access.Access, SendRunRow, SendRunStatus]:
-        """Lock the run, let the actor in, and tell the status that operators see."""
-        run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)
+        """Let the actor in, then lock the run (the number's row before it), and tell the status that operators see."""
+        known = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id)
         entered = await access.require(
-            uow, actor, run.workspace_id if run else None, Permission.RUN_CONTROL, doing=doing, target_id=run_id
+            uow, actor, known.workspace_id if known else None, Permission.RUN_CONTROL, doing=doing, target_id=run_id
         )
+        assert known is not None
+        if with_number:
+            await uow.session.get(
+                NumberRow, known.number_id, with_for_update={"key_share": True}, populate_existing=True
+            )
+        run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)
         assert run is not None
         completed_at = (
             await uow.session.execute(sa.select(RunCountersRow.completed_at).where(RunCountersRow.run_id == run.id))
@@ -120,23 +125,8 @@ def _record(
     )
 
 
-async def _lift_stop(uow: UnitOfWork, run: SendRunRow) -> None:
-    """Forget the streaks that stopped it: the breakers start to count again."""
-    run.refusal_code, run.refusal_streak = None, 0
-    await uow.session.execute(
-        sa.update(NumberRow)
-        .where(NumberRow.id == run.number_id)
-        .values(paused=False, paused_reason=None, unknown_streak=0, backoff_until=None, backoff_seconds=0.0)
-    )
-
-
-def still_running(number_id: str) -> sa.ColumnElement[bool]:
-    """Runs of the number that have something left to send; what is complete is left alone. Join RunCountersRow."""
-    return sa.and_(
-        SendRunRow.number_id == number_id,
-        SendRunRow.status == SendRunStatus.RUNNING,
-        RunCountersRow.completed_at.is_(None),
-    )
+STILL_RUNNING = sa.and_(is_state(SendRunRow.status, SendRunStatus.RUNNING), RunCountersRow.completed_at.is_(None))
+"""Runs that have something left to send; what is complete is left alone. For queries that join RunCountersRow."""
 
 
 async def pause_number(uow: UnitOfWork, number: NumberRow, reason: str, next_step: str) -> None:
@@ -144,13 +134,15 @@ async def pause_number(uow: UnitOfWork, number: NumberRow, reason: str, next_ste
 
     The caller holds the number's row; this takes its running runs.
     """
+    log.warning("sending from number %s is paused: %s", number.id, reason)
     number.paused, number.paused_reason = True, f"{reason} {next_step}"
     query = (
         sa.select(SendRunRow)
         .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
-        .where(still_running(number.id))
+        .where(SendRunRow.number_id == number.id, STILL_RUNNING)
         .order_by(SendRunRow.id)
         .with_for_update(key_share=True, of=SendRunRow)
+        .execution_options(populate_existing=True)
     )
     for run in (await uow.session.execute(query)).scalars():
         stop(uow, run, reason, next_step)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from app.db.blocks import blocked_phones
 from app.db.engine import Database, UnitOfWork
@@ -29,10 +30,10 @@ from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.domain.texts import REJECTIONS, STALE
 from app.services import access, audit
-from app.services.base import Actor, UseCases, utc_now
+from app.services.base import Actor, UseCases
 from app.services.planning import Plan, plan_run
 from app.services.prechecks import Precheck, Prechecks, pin_of
-from app.services.resolution import Resolution, judge_target, resolve_request
+from app.services.resolution import Resolution, cooling_at, judge_target, resolve_request
 from app.services.setting import Blocker, blocker, prepare
 from app.services.tokens import Pin, idempotency_key
 
@@ -96,7 +97,7 @@ class Sends(UseCases):
             found = await _run_of(uow, key)
             if found is not None:
                 return SendSuccess(found, replayed=True)
-            now = utc_now()
+            now = await uow.now()
             resolution = await resolve_request(uow, entered.workspace, event, pin.request, now)
             refusal = self._refuse(pin, resolution, now)
             if refusal is not None:
@@ -138,8 +139,8 @@ class Sends(UseCases):
             found = await _run_of(uow, key)
             if found is not None:
                 return SendSuccess(found, replayed=True)
-            now = utc_now()
-            resolution = await self._resolve_test(uow, entered, event, request, phone)
+            now = await uow.now()
+            resolution = await self._resolve_test(uow, entered, event, request, phone, now)
             if resolution.setting.blockers:
                 refusal = _blocked(resolution.setting.blockers)
                 _audit_refusal(uow, entered, event, refusal)
@@ -147,7 +148,11 @@ class Sends(UseCases):
             run = await plan_run(uow, entered, Plan(SendRunKind.TEST, resolution, request, key, now))
             return SendSuccess(run, replayed=False)
 
-        result = await self._write(unit, "plan")
+        try:
+            result = await self._write(unit, "plan")
+        except IntegrityError:
+            # The key is the workspace's, the lock the event's: a test of another event took the key meanwhile.
+            result = await self._write(unit, "plan")
         self._wake()
         return result
 
@@ -188,7 +193,7 @@ class Sends(UseCases):
         return _blocked(resolution.setting.blockers) if resolution.setting.blockers else None
 
     async def _resolve_test(
-        self, uow: UnitOfWork, entered: access.Access, event: EventRow, request: SendRequest, phone: str
+        self, uow: UnitOfWork, entered: access.Access, event: EventRow, request: SendRequest, phone: str, now: datetime
     ) -> Resolution:
         number = normalise(phone, entered.workspace.default_region)
         if number.status is not PhoneStatus.VALID or number.e164 is None:
@@ -199,7 +204,8 @@ class Sends(UseCases):
         )
         name = entered.member.display_name
         target = Target(number.e164, PhoneStatus.VALID, name, name, inviteable=True, consents=True)
-        candidate = judge_target(setting, target, blocked=number.e164 in blocked)
+        cooling = await cooling_at(uow, entered.workspace, now)
+        candidate = judge_target(setting, target, blocked=number.e164 in blocked, cooling=number.e164 in cooling)
         if candidate.reason is not None:
             advice = REJECTIONS[candidate.reason]
             setting.blockers.append(

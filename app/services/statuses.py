@@ -1,5 +1,6 @@
 """The statuses of one unit of work: matched to messages, kept as facts, folded into states and counters."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,10 @@ from app.db.tables import StatusItemRow
 from app.domain import ids
 from app.domain.enums import ReceiptFinding
 from app.domain.lifecycle import FactStatus
+from app.services.blocking import turn_away
 from app.whatsapp.items import ParsedWebhook, StatusItem, Unrecognised
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,10 +49,12 @@ class Statuses:
     standings: dict[str, Standing] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
 
-    async def take(self, entries: Sequence[Entry]) -> None:
+    async def take(self, entries: Sequence[Entry], waiting: set[str]) -> None:
+        """Apply the entries, and turn away the messages that wait for somebody who is blocked now."""
         statuses = [entry for entry in entries if isinstance(entry.item, StatusItem)]
         owner = await self._match(statuses)
-        self.standings = await messages.lock(self.uow, set(owner.values()))
+        self.standings = await messages.lock(self.uow, set(owner.values()) | waiting)
+        turn_away(self.changes, self.standings, waiting, self.now)
         told: dict[int, NewFact] = {}
         for index, entry in enumerate(statuses):
             fact = self._fact(entry, owner.get(index))
@@ -76,12 +82,12 @@ class Statuses:
                 named[index] = attempt[0]
         bound = await messages.bound(self.uow, list(pairs.values()))
         missing = {named[index] for index, pair in pairs.items() if pair not in bound and index in named}
-        known = await messages.existing(self.uow, missing)
+        known = await messages.phones(self.uow, missing)
         owner: dict[int, str] = {}
         for index, pair in pairs.items():
             if pair in bound:
                 owner[index] = bound[pair]
-            elif index in named and known.get(named[index]) == pair[0]:
+            elif index in named and known.get(named[index], ("",))[0] == pair[0]:
                 owner[index] = named[index]
         return owner
 
@@ -120,6 +126,8 @@ class Statuses:
 
     def _bind(self, standing: Standing, provider_message_id: str) -> Standing:
         after = standing.bound_to(provider_message_id)
+        if after.second_message_id is not None:
+            log.error("Meta took message %s twice, under two ids", standing.id)
         self._put(after)
         return after
 

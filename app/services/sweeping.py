@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.db import facts, messages
 from app.db.engine import UnitOfWork
 from app.db.messages import Changes, M, lock_where
-from app.db.tables import AttemptRow, FactRow, RunCountersRow, SendRunRow
+from app.db.tables import AttemptRow, FactRow, RunCountersRow, SendRunRow, is_state
 from app.domain.enums import MessageState, SendRunStatus
 from app.domain.lifecycle import Dispatch
 
@@ -24,7 +24,14 @@ RECENT = timedelta(minutes=10)
 async def expire_leases(uow: UnitOfWork) -> int:
     """SENDING whose lease has run out becomes UNCONFIRMED: the worker died or stalled, and nobody knows. Returns how many."""
     now = await uow.now()
-    lost = await lock_where(uow, M.state == MessageState.SENDING, M.lease_until < now, limit=BATCH, skip_locked=True)
+    lost = await lock_where(
+        uow,
+        is_state(M.state, MessageState.SENDING),
+        M.lease_until < now,
+        order_by=(M.lease_until,),
+        limit=BATCH,
+        skip_locked=True,
+    )
     if not lost:
         return 0
     changes = Changes()
@@ -45,7 +52,7 @@ async def expire_leases(uow: UnitOfWork) -> int:
 async def match_facts(uow: UnitOfWork, since: datetime | None) -> int:
     """Give facts to messages that were bound while the facts came in: neither unit saw the other's uncommitted rows.
 
-    Returns how many messages were told something.
+    Returns how many ids were taken up.
     """
     conditions: list[sa.ColumnElement[bool]] = [FactRow.message_id.is_(None)]
     if since is not None:
@@ -74,7 +81,7 @@ async def close_completed(uow: UnitOfWork) -> int:
     done = (
         sa.select(SendRunRow.id)
         .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
-        .where(SendRunRow.status == SendRunStatus.RUNNING, RunCountersRow.completed_at.is_not(None))
+        .where(is_state(SendRunRow.status, SendRunStatus.RUNNING), RunCountersRow.completed_at.is_not(None))
         .order_by(SendRunRow.id)
         .limit(BATCH)
         .with_for_update(key_share=True, of=SendRunRow, skip_locked=True)

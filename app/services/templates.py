@@ -16,6 +16,7 @@ from app.domain.text import storable
 from app.services import audit
 from app.services.access import Access, require
 from app.services.base import Actor, UseCases, utc_now
+from app.services.throttle import lift_pause
 from app.whatsapp.port import Directory, NumberProfile, ProviderTemplate
 
 E = TypeVar("E", bound=StrEnum)
@@ -49,12 +50,12 @@ class Templates(UseCases):
         async def store(uow: UnitOfWork) -> list[TemplateRow]:
             access = await require(uow, actor, workspace_id, Permission.TEMPLATE_SYNC, doing=_DOING)
             # Two who fetch at once write one after the other.
-            await uow.session.execute(
-                sa.select(NumberRow.id).where(NumberRow.id == number_id).with_for_update(key_share=True)
-            )
+            number = await uow.session.get(NumberRow, number_id, with_for_update={"key_share": True})
+            assert number is not None
             counts = await _store_templates(uow, number_id, listed)
-            await _store_profile(uow, number_id, profile)
-            _record(uow, access, number_id, counts)
+            lifted = _store_profile(number, profile)
+            _record(uow, access, number_id, counts, lifted=lifted)
+            await uow.session.flush()
             return await _all_templates(uow, number_id)
 
         return await self._write(store)
@@ -98,27 +99,22 @@ async def _store_templates(uow: UnitOfWork, number_id: str, listed: Iterable[Pro
     return {"listed": len(rows), "new": len(new), "gone": len(gone)}
 
 
-async def _store_profile(uow: UnitOfWork, number_id: str, profile: NumberProfile) -> None:
-    """What Meta left out stays as it was. A number that Meta calls connected may try again: its pause is lifted.
+def _store_profile(number: NumberRow, profile: NumberProfile) -> bool:
+    """What Meta left out stays as it was. A number that Meta calls connected may try again: returns whether its pause
+    was lifted by that.
 
     Without a stopped run there is nothing to resume, so this is the way back after a mended account. If Meta still
-    refuses, the first answer pauses the number again and costs nobody an invite.
+    refuses, the first refusal pauses the number again, and what was refused goes back to the queue.
     """
-    values = {
-        "display_phone": profile.display_phone,
-        "verified_name": profile.verified_name,
-        "quality_rating": profile.quality_rating,
-        "messaging_limit": profile.messaging_limit,
-    }
-    given: dict[str, Any] = {name: storable(value) for name, value in values.items() if value is not None}
-    if (profile.status or "").upper() == "CONNECTED":
-        given |= {"paused": False, "paused_reason": None, "unknown_streak": 0}
-    await uow.session.execute(
-        sa.update(NumberRow)
-        .where(NumberRow.id == number_id)
-        .values(synced_at=utc_now(), **given)
-        .execution_options(synchronize_session=False)
-    )
+    for name in ("display_phone", "verified_name", "quality_rating", "messaging_limit"):
+        value: str | None = getattr(profile, name)
+        if value is not None:
+            setattr(number, name, storable(value))
+    number.synced_at = utc_now()
+    lifted = number.paused and (profile.status or "").upper() == "CONNECTED"
+    if lifted:
+        lift_pause(number)
+    return lifted
 
 
 async def _all_templates(uow: UnitOfWork, number_id: str) -> list[TemplateRow]:
@@ -130,9 +126,10 @@ async def _all_templates(uow: UnitOfWork, number_id: str) -> list[TemplateRow]:
     return list(found)
 
 
-def _record(uow: UnitOfWork, access: Access, number_id: str, counts: dict[str, int]) -> None:
+def _record(uow: UnitOfWork, access: Access, number_id: str, counts: dict[str, int], *, lifted: bool) -> None:
+    also = ", and lifted the pause of the number" if lifted else ""
     audit.record(
-        uow, AuditAction.TEMPLATE_SYNC, f"Fetched {counts['listed']} templates from Meta",
+        uow, AuditAction.TEMPLATE_SYNC, f"Fetched {counts['listed']} templates from Meta{also}",
         workspace_id=access.workspace.id, actor=access.actor, member=access.member, after=counts, target_id=number_id,
     )  # fmt: skip
 

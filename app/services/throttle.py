@@ -53,5 +53,11 @@ def back_off(row: NumberRow, now: datetime) -> None:
     _back_off_until(row, now + timedelta(seconds=row.backoff_seconds))
 
 
+def lift_pause(number: NumberRow) -> None:
+    """The cause is mended, or so somebody says: the number may try again, its breakers count anew."""
+    number.paused, number.paused_reason, number.unknown_streak = False, None, 0
+    number.backoff_until, number.backoff_seconds = None, 0.0
+
+
 def _back_off_until(row: NumberRow, until: datetime) -> None:
     row.backoff_until = max(until, row.backoff_until) if row.backoff_until else until

@@ -9,24 +9,25 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import StatementError
 
 from app.checkpoints import WEBHOOK_RECEIVED, reached
-from app.db.engine import Database, UnitOfWork, is_retryable
+from app.db.engine import Database, UnitOfWork
 from app.db.tables import NumberRow, ReceiptRow
 from app.domain import ids
 from app.services.base import utc_now
-from app.services.failures import database_is_away
-from app.services.notices import Notices
+from app.services.failures import values_are_at_fault
+from app.services.notices import Notices, nameless, notices_of
 from app.services.statuses import Entry, Receipt, Statuses
 from app.whatsapp import webhook
 from app.whatsapp.items import StatusItem, Unrecognised
 
 log = logging.getLogger(__name__)
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 TOUCH = timedelta(seconds=20)
 """How exact ``last_webhook_at`` is: a row that every webhook wrote would make them wait for each other."""
 
@@ -50,11 +51,12 @@ class Webhooks:
         entries: list[Entry] = []
         for receipt in receipts:
             entries += [Entry(receipt, status) for status in receipt.parsed.statuses]
-            entries += [Entry(receipt, piece) for piece in receipt.parsed.unrecognised]
+            entries += [Entry(receipt, piece) for piece in (*receipt.parsed.unrecognised, *nameless(receipt.parsed))]
         try:
-            await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts), "webhook")
+            touched = await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts), "webhook")
+            self._touched.update(touched)
         except StatementError as error:
-            if not _is_of_the_data(error):
+            if not values_are_at_fault(error):
                 raise
             log.exception("a webhook batch could not be written; halving it")
             await self._halve(receipts, entries)
@@ -64,12 +66,17 @@ class Webhooks:
         await self._db.write(lambda uow: self._take(uow, receipts, [], []))
         await self._apply_halved(entries)
         for receipt in receipts:
-            try:
-                await self._db.write(lambda uow, receipt=receipt: self._take(uow, [], [], [receipt]))  # type: ignore[misc]
-            except StatementError as error:
-                if not _is_of_the_data(error):
-                    raise
-                log.exception("the notices of a webhook could not be applied; its receipt has them (%s)", receipt.id)
+            for notice in notices_of(receipt.parsed):
+                await self._apply_notice(replace(receipt, parsed=notice))
+
+    async def _apply_notice(self, receipt: Receipt) -> None:
+        """One notice alone, so that one that cannot be applied loses no other guest's stop."""
+        try:
+            await self._db.write(lambda uow: self._take(uow, [], [], [receipt]))
+        except StatementError as error:
+            if not values_are_at_fault(error):
+                raise
+            log.exception("a notice of a webhook could not be applied; its receipt has it (%s)", receipt.id)
 
     async def _apply_halved(self, entries: list[Entry]) -> None:
         if not entries:
@@ -77,7 +84,7 @@ class Webhooks:
         try:
             await self._db.write(lambda uow: self._take(uow, [], entries, []))
         except StatementError as error:
-            if not _is_of_the_data(error):
+            if not values_are_at_fault(error):
                 raise
             if len(entries) > 1:
                 middle = len(entries) // 2
@@ -92,7 +99,7 @@ class Webhooks:
 
     async def _take(
         self, uow: UnitOfWork, receipts: Sequence[Receipt], entries: Sequence[Entry], noticed: Sequence[Receipt]
-    ) -> None:
+    ) -> dict[str, datetime]:
         """One unit of work. Locks: numbers (alone if somebody is blocked), their rows, runs, messages, counters."""
         named = {
             number for receipt in (*receipts, *noticed, *(entry.receipt for entry in entries))
@@ -103,29 +110,28 @@ class Webhooks:
         for receipt in noticed:
             notices.read(receipt.id, receipt.parsed, receipt.at)
         await notices.lock()
-        await self._touch(uow, numbers, receipts)
+        touched = await self._touch(uow, numbers, receipts)
         await _insert_receipts(uow, receipts, numbers)
-        await notices.apply()
-        await Statuses(uow, numbers, utc_now()).take(entries)
+        waiting = await notices.apply()
+        await Statuses(uow, numbers, utc_now()).take(entries, waiting)
+        return touched
 
-    async def _touch(self, uow: UnitOfWork, numbers: dict[str, str], receipts: Sequence[Receipt]) -> None:
-        """Note now and then when a number's last webhook came."""
-        for number_id in sorted(numbers.values()):
-            at = max((receipt.at for receipt in receipts), default=None)
-            last = self._touched.get(number_id)
-            if at is not None and (last is None or at - last > TOUCH):
-                self._touched[number_id] = at
-                await uow.session.execute(
-                    sa.update(NumberRow).where(NumberRow.id == number_id).values(last_webhook_at=at)
-                )
-
-
-def _is_of_the_data(error: StatementError) -> bool:
-    """True when the values are at fault (also those that no driver can bind), and not the database or its state.
-
-    When it is something else after all, such as a missing table, the receipts cannot be kept either, and that raises.
-    """
-    return not database_is_away(error) and not (isinstance(error, DBAPIError) and is_retryable(error))
+    async def _touch(
+        self, uow: UnitOfWork, numbers: dict[str, str], receipts: Sequence[Receipt]
+    ) -> dict[str, datetime]:
+        """Note now and then when a number's last webhook came; returns what was noted, true once it is committed."""
+        at = max((receipt.at for receipt in receipts), default=None)
+        if at is None:
+            return {}
+        stale = [each for each in sorted(numbers.values()) if at - self._touched.get(each, LONG_AGO) > TOUCH]
+        if stale:
+            await uow.session.execute(
+                sa.update(NumberRow)
+                .where(NumberRow.id.in_(stale))
+                .values(last_webhook_at=at)
+                .execution_options(synchronize_session=False)
+            )
+        return dict.fromkeys(stale, at)
 
 
 async def _numbers(uow: UnitOfWork, phone_number_ids: set[str]) -> dict[str, str]:

@@ -73,6 +73,8 @@ class NotSent:
     """Not a byte of the request left this machine (pool, DNS, connect, TLS): safe to try again."""
 
     evidence: Evidence
+    by_choice: bool = False
+    """We did not even try (the process ends, the lease is nearly over): says nothing about the network."""
 
 
 @dataclass(frozen=True, slots=True)

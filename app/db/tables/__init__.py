@@ -1,6 +1,6 @@
 """All tables, by the names that queries use."""
 
-from app.db.tables.base import Base
+from app.db.tables.base import Base, is_state
 from app.db.tables.guests import (
     DoNotMessageRow,
     DoNotMessageSpellingRow,
@@ -48,4 +48,5 @@ __all__ = [
     "TagRow",
     "TemplateRow",
     "WorkspaceRow",
+    "is_state",
 ]

@@ -1,7 +1,8 @@
 """The declarative base: constraint names that migrations can rely on, and the column shapes that repeat."""
 
 from datetime import datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -22,6 +23,14 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, str: sa.Text, bytes: sa.LargeBinary}  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+
+
+def is_state(column: Any, *states: StrEnum) -> sa.ColumnElement[bool]:
+    """``column IN (states)`` with the states written out: a partial index on them is only used when the planner sees
+    the constants, not when they are parameters (SQLite never looks at those, PostgreSQL's generic plans do not either).
+    """
+    literals: list[sa.ColumnClause[Any]] = [sa.literal_column(f"'{state.name}'") for state in sorted(states)]
+    return cast("sa.ColumnElement[bool]", column == literals[0] if len(literals) == 1 else column.in_(literals))
 
 
 Count = Annotated[int, mapped_column(sa.Integer, default=0, server_default="0")]

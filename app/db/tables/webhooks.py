@@ -51,8 +51,8 @@ class StatusItemRow(Base):
             "ix_status_items_unmatched",
             "number_id",
             "provider_message_id",
-            postgresql_where=sa.text("finding = 'UNMATCHED'"),
-            sqlite_where=sa.text("finding = 'UNMATCHED'"),
+            postgresql_where=sa.text("message_id IS NULL"),
+            sqlite_where=sa.text("message_id IS NULL"),
         ),
     )
 
@@ -87,6 +87,12 @@ class FactRow(Base):
             "message_id",
             postgresql_where=sa.text("message_id IS NOT NULL"),
             sqlite_where=sa.text("message_id IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_facts_unmatched_recent",
+            "received_at",
+            postgresql_where=sa.text("message_id IS NULL"),
+            sqlite_where=sa.text("message_id IS NULL"),
         ),
         sa.Index(
             "ix_facts_unmatched",

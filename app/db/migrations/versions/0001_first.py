@@ -60,6 +60,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("message_id IS NULL"),
         sqlite_where=sa.text("message_id IS NULL"),
     )
+    op.create_index(
+        "ix_facts_unmatched_recent",
+        "facts",
+        ["received_at"],
+        unique=False,
+        postgresql_where=sa.text("message_id IS NULL"),
+        sqlite_where=sa.text("message_id IS NULL"),
+    )
     op.create_table(
         "numbers",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -136,8 +144,8 @@ def upgrade() -> None:
         "status_items",
         ["number_id", "provider_message_id"],
         unique=False,
-        postgresql_where=sa.text("finding = 'UNMATCHED'"),
-        sqlite_where=sa.text("finding = 'UNMATCHED'"),
+        postgresql_where=sa.text("message_id IS NULL"),
+        sqlite_where=sa.text("message_id IS NULL"),
     )
     op.create_table(
         "templates",
