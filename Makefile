@@ -7,11 +7,11 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check mutants bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Make .venv with everything for development
 
@@ -26,6 +26,9 @@ check: $(VENV)/.dev ## Format, lint, types, and whether schema.graphql is the co
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/invites export-schema --check schema.graphql
+
+mutants: $(VENV)/.dev ## Break the code on purpose, one guard at a time, and see the tests catch it
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(VENV)/.dev ## Measure precheck and send of 10,000 recipients (ARGS="--recipients 1000" for another size)
 	@$(BIN)/python -m benchmarks.precheck_send $(ARGS)

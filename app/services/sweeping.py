@@ -54,13 +54,17 @@ async def match_facts(uow: UnitOfWork, since: datetime | None) -> int:
 
     Returns how many ids were taken up.
     """
-    conditions: list[sa.ColumnElement[bool]] = [FactRow.message_id.is_(None)]
+    recent = sa.select(FactRow.number_id, FactRow.provider_message_id).where(FactRow.message_id.is_(None))
     if since is not None:
-        conditions.append(FactRow.received_at > since)
+        recent = recent.where(FactRow.received_at > since)
+    # Materialized, so that the few recent ones are found by their time, not the many that match nothing by their ids.
+    unmatched = recent.cte("unmatched").prefix_with("MATERIALIZED")
     query = (
-        sa.select(FactRow.number_id, FactRow.provider_message_id, M.id)
-        .join(M, sa.and_(M.number_id == FactRow.number_id, M.provider_message_id == FactRow.provider_message_id))
-        .where(*conditions)
+        sa.select(unmatched.c.number_id, unmatched.c.provider_message_id, M.id)
+        .join(
+            M,
+            sa.and_(M.number_id == unmatched.c.number_id, M.provider_message_id == unmatched.c.provider_message_id),
+        )
         .distinct()
         .limit(BATCH)
     )

@@ -1,21 +1,22 @@
 """Claims and outcomes: fences, leases, retries, breakers, stops, blocks."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from app.db.tables import AttemptRow, DoNotMessageRow, MessageRow, NumberRow, SendRunRow
-from app.domain.enums import AuditAction, DoNotMessageSource, MessageState, RejectionReason, SendRunStatus
-from app.domain.errors import ConflictError, ForbiddenError, NotFoundError
+from app.db.blocks import insert_block
+from app.db.engine import UnitOfWork
+from app.db.tables import AttemptRow, DoNotMessageRow, MessageRow
+from app.domain.enums import DoNotMessageSource, MessageState, RejectionReason, SendRunStatus
 from app.domain.requests import FromRun
 from app.services import outcomes
 from app.services.base import utc_now
 from app.services.breakers import Finished
-from app.services.claims import Claim
+from app.services.dispatch import Dispatch
 from app.whatsapp.port import Accepted, Behaviour, Outcome
 from tests.sending.world import (
+    LEASE,
     NOT_SENT,
     NOTHING,
     UNKNOWN,
@@ -27,53 +28,12 @@ from tests.sending.world import (
     status,
     wamid,
 )
-from tests.services.world import STRANGER, guest, one, rows
+from tests.services.world import guest, one, rows
 
 pytestmark = pytest.mark.anyio
 
 LATER = refused(131016, Behaviour.LATER, retry_after=1.0)
 FINAL = refused(131026, Behaviour.FINAL)
-
-
-async def message(wedding: Wedding, message_id: str) -> MessageRow:
-    return await one(wedding.db, MessageRow, MessageRow.id == message_id)
-
-
-async def run(wedding: Wedding, run_id: str) -> SendRunRow:
-    return await one(wedding.db, SendRunRow, SendRunRow.id == run_id)
-
-
-async def number(wedding: Wedding) -> NumberRow:
-    return await one(wedding.db, NumberRow, NumberRow.id == wedding.number_id)
-
-
-async def expire(wedding: Wedding) -> None:
-    """Let every lease run out, as a worker that stalls does."""
-
-    async def unit(uow: object) -> None:
-        await uow.session.execute(  # type: ignore[attr-defined]
-            sa.update(MessageRow)
-            .where(MessageRow.lease_until.is_not(None))
-            .values(lease_until=utc_now() - timedelta(seconds=1))
-        )
-
-    await wedding.db.write(unit)
-    await wedding.dispatch.sweep()
-
-
-async def test_four_workers_claim_every_message_once(wedding: Wedding) -> None:
-    big = await make_wedding(wedding.db, people(200))
-    await big.send()
-
-    async def work() -> list[Claim]:
-        mine: list[Claim] = []
-        while claims := await big.claim(17):
-            mine += claims
-        return mine
-
-    claimed = [claim.message_id for part in await asyncio.gather(*(work() for _ in range(4))) for claim in part]
-    assert len(claimed) == len(set(claimed)) == 200
-    await big.check()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +53,7 @@ async def test_each_outcome_has_its_state(wedding: Wedding, outcome: Outcome, st
     await wedding.send()
     claims = await wedding.claim()
     await wedding.finish(claims[:1], outcome)
-    assert (await message(wedding, claims[0].message_id)).state is state
+    assert (await wedding.message(claims[0].message_id)).state is state
     await wedding.check()
 
 
@@ -101,9 +61,9 @@ async def test_a_held_message_is_accepted_and_shown_as_held(wedding: Wedding) ->
     await wedding.send()
     claim = (await wedding.claim())[0]
     await wedding.finish([claim], Accepted(wamid(claim), held=True, evidence=NOTHING))
-    assert (await message(wedding, claim.message_id)).held
+    assert (await wedding.message(claim.message_id)).held
     await wedding.post(status(wamid(claim), "sent", 1795500000))
-    assert not (await message(wedding, claim.message_id)).held
+    assert not (await wedding.message(claim.message_id)).held
 
 
 async def test_passing_refusals_wait_longer_each_time_and_end(wedding: Wedding) -> None:
@@ -112,7 +72,7 @@ async def test_passing_refusals_wait_longer_each_time_and_end(wedding: Wedding) 
     for _ in range(outcomes.MAX_RETRIES + 1):
         claim = (await wedding.claim(1))[0]
         await wedding.finish([claim], LATER)
-        row = await message(wedding, claim.message_id)
+        row = await wedding.message(claim.message_id)
         waits.append((row.not_before - row.state_since).total_seconds())
         await due_now(wedding, claim.message_id)
     assert waits[:5] == [1.0, 4.0, 16.0, 64.0, 256.0]
@@ -122,8 +82,8 @@ async def test_passing_refusals_wait_longer_each_time_and_end(wedding: Wedding) 
 
 
 async def due_now(wedding: Wedding, message_id: str) -> None:
-    async def unit(uow: object) -> None:
-        await uow.session.execute(  # type: ignore[attr-defined]
+    async def unit(uow: UnitOfWork) -> None:
+        await uow.session.execute(
             sa.update(MessageRow)
             .where(MessageRow.id == message_id)
             .values(not_before=utc_now() - timedelta(hours=2), position=-1)
@@ -136,8 +96,8 @@ async def test_too_fast_slows_the_number_and_does_not_count_as_a_retry(wedding: 
     await wedding.send()
     claims = await wedding.claim(1)
     await wedding.finish(claims, refused(130429, Behaviour.LATER, slows=True, retry_after=30))
-    assert (await message(wedding, claims[0].message_id)).retry_count == 0
-    row = await number(wedding)
+    assert (await wedding.message(claims[0].message_id)).retry_count == 0
+    row = await wedding.number()
     assert row.rate_share == 0.5
     assert await wedding.dispatch.take_tokens(wedding.number_id, 10) == 0, "it backs off"
 
@@ -146,7 +106,7 @@ async def test_a_template_refusal_stops_the_run_and_resume_goes_on(wedding: Wedd
     run_id = await wedding.send()
     claims = await wedding.claim()
     await wedding.finish(claims, refused(132001, Behaviour.STOP_RUN))
-    stopped = await run(wedding, run_id)
+    stopped = await wedding.run(run_id)
     assert stopped.status is SendRunStatus.STOPPED
     assert stopped.status_reason
     assert stopped.next_step
@@ -161,14 +121,14 @@ async def test_a_template_refusal_stops_the_run_and_resume_goes_on(wedding: Wedd
 async def test_an_expired_token_pauses_the_number_and_stops_its_runs(wedding: Wedding) -> None:
     run_id = await wedding.send()
     await wedding.finish(await wedding.claim(1), refused(190, Behaviour.STOP_NUMBER))
-    assert (await number(wedding)).paused
-    assert (await run(wedding, run_id)).status is SendRunStatus.STOPPED
+    assert (await wedding.number()).paused
+    assert (await wedding.run(run_id)).status is SendRunStatus.STOPPED
     assert await wedding.claim() == []
     assert await wedding.dispatch.take_tokens(wedding.number_id, 10) == 0
     found = await wedding.prechecks.precheck(wedding.world.coordinator, wedding.request(include_already_invited=True))
     assert [blocker.code for blocker in found.blockers] == ["NUMBER_PAUSED"]
     await wedding.runs.resume(wedding.world.admin, id=run_id)
-    assert not (await number(wedding)).paused
+    assert not (await wedding.number()).paused
     await wedding.deliver_all()
     await wedding.check()
 
@@ -180,26 +140,25 @@ async def test_ten_equal_refusals_stop_the_run_and_ten_unknown_outcomes_the_numb
     big = await make_wedding(wedding.db, people(30))
     run_id = await big.send()
     await big.finish(await big.claim(9), outcome)
-    assert (await run(big, run_id)).status is SendRunStatus.RUNNING
+    assert (await big.run(run_id)).status is SendRunStatus.RUNNING
     await big.finish(await big.claim(1), accepted)
     await big.finish(await big.claim(9), outcome)
-    assert (await run(big, run_id)).status is SendRunStatus.RUNNING, "an accepted one starts the count anew"
+    assert (await big.run(run_id)).status is SendRunStatus.RUNNING, "an accepted one starts the count anew"
     await big.finish(await big.claim(1), outcome)
-    assert (await run(big, run_id)).status is SendRunStatus.STOPPED
-    assert (await number(big)).paused is paused
+    assert (await big.run(run_id)).status is SendRunStatus.STOPPED
+    assert (await big.number()).paused is paused
     await big.check()
 
 
 async def test_a_lease_that_runs_out_leaves_the_message_unconfirmed_for_good(wedding: Wedding) -> None:
-    run_id = await wedding.send()
+    await wedding.send()
     claims = await wedding.claim(1)
-    await expire(wedding)
-    assert (await message(wedding, claims[0].message_id)).state is MessageState.UNCONFIRMED
+    await wedding.expire_leases()
+    assert (await wedding.message(claims[0].message_id)).state is MessageState.UNCONFIRMED
     attempt = await one(wedding.db, AttemptRow, AttemptRow.message_id == claims[0].message_id)
     assert attempt.lease_expired_at is not None
     assert claims[0].message_id not in {claim.message_id for claim in await wedding.claim()}
     await wedding.check()
-    assert run_id
 
 
 @pytest.mark.parametrize(
@@ -215,9 +174,9 @@ async def test_a_lease_that_runs_out_leaves_the_message_unconfirmed_for_good(wed
 async def test_what_a_stalled_worker_brings_late(wedding: Wedding, late: Outcome, state: MessageState) -> None:
     await wedding.send()
     claims = await wedding.claim(1)
-    await expire(wedding)
+    await wedding.expire_leases()
     await wedding.finish(claims, late)
-    assert (await message(wedding, claims[0].message_id)).state is state
+    assert (await wedding.message(claims[0].message_id)).state is state
     attempt = await one(wedding.db, AttemptRow, AttemptRow.message_id == claims[0].message_id)
     assert attempt.fenced
     assert attempt.outcome is not None
@@ -239,8 +198,8 @@ async def test_a_second_message_id_is_kept_for_the_alarm(wedding: Wedding) -> No
     await wedding.send()
     claim = (await wedding.claim(1))[0]
     await wedding.finish([claim], accepted)
-    await wedding.finish([claim], Accepted("wamid.other", held=False, evidence=NOTHING))
-    row = await message(wedding, claim.message_id)
+    await wedding.post(status("wamid.other", "sent", 1795500000, biz_opaque_callback_data=claim.attempt_id))
+    row = await wedding.message(claim.message_id)
     assert (row.provider_message_id, row.second_message_id) == (wamid(claim), "wamid.other")
 
 
@@ -249,49 +208,8 @@ async def test_one_id_of_metas_for_two_messages_wedges_nothing(wedding: Wedding)
     first, second, _ = await wedding.claim()
     await wedding.finish([first], accepted)
     await wedding.finish([second], Accepted(wamid(first), held=False, evidence=NOTHING))
-    assert (await message(wedding, second.message_id)).state is MessageState.ACCEPTED
+    assert (await wedding.message(second.message_id)).state is MessageState.ACCEPTED
     await wedding.check()
-
-
-async def test_pause_resume_cancel(wedding: Wedding) -> None:
-    run_id = await wedding.send()
-    runs, admin = wedding.runs, wedding.world.admin
-    claims = await wedding.claim(1)
-    await runs.pause(admin, id=run_id)
-    assert await wedding.claim() == []
-    assert (await runs.pause(admin, id=run_id)).status is SendRunStatus.PAUSED
-    await runs.resume(admin, id=run_id)
-    await runs.cancel(admin, id=run_id)
-    assert sorted((await wedding.states(run_id)).values()) == ["CANCELLED", "CANCELLED", "SENDING"]
-    with pytest.raises(ConflictError):
-        await runs.resume(admin, id=run_id)
-    await wedding.finish(claims, NOT_SENT)
-    assert set((await wedding.states(run_id)).values()) == {MessageState.CANCELLED}, "a requeue of a cancelled run"
-    await wedding.check()
-    actions = [entry.action for entry in await wedding.world.audit(*AuditAction) if entry.run_id == run_id]
-    assert actions == [
-        AuditAction.INVITE_SEND, AuditAction.RUN_PAUSE, AuditAction.RUN_RESUME, AuditAction.RUN_CANCEL,
-    ]  # fmt: skip
-
-
-async def test_run_control_is_for_those_who_may_send(wedding: Wedding) -> None:
-    run_id = await wedding.send()
-    for act in (wedding.runs.pause, wedding.runs.resume, wedding.runs.cancel):
-        with pytest.raises(ForbiddenError):
-            await act(wedding.world.coordinator, id=run_id)
-        with pytest.raises(NotFoundError):
-            await act(STRANGER, id=run_id)
-        with pytest.raises(NotFoundError):
-            await act(wedding.world.admin, id="run_nonsense")
-
-
-async def test_a_completed_run_is_stored_as_such_by_the_sweep(wedding: Wedding) -> None:
-    run_id = await wedding.send()
-    await wedding.deliver_all()
-    await wedding.dispatch.sweep()
-    assert (await run(wedding, run_id)).status is SendRunStatus.COMPLETED
-    with pytest.raises(ConflictError):
-        await wedding.runs.cancel(wedding.world.admin, id=run_id)
 
 
 async def test_a_block_while_queued_rejects_and_no_call_is_made(wedding: Wedding) -> None:
@@ -309,13 +227,11 @@ async def test_a_block_while_queued_rejects_and_no_call_is_made(wedding: Wedding
 
 async def test_a_claim_turns_the_blocked_away_by_itself(wedding: Wedding) -> None:
     """The claim's own check, without the courtesy of the block that empties the queue."""
-    from app.db.blocks import insert_block
-
     run_id = await wedding.send()
 
-    async def block(uow: object) -> None:
+    async def block(uow: UnitOfWork) -> None:
         await insert_block(
-            uow, number_id=wedding.number_id, phone="+919876500002", reason="stop", source=DoNotMessageSource.META_STOP,  # type: ignore[arg-type]
+            uow, number_id=wedding.number_id, phone="+919876500002", reason="stop", source=DoNotMessageSource.META_STOP,
             created_by=None, at=utc_now(),
         )  # fmt: skip
 
@@ -331,7 +247,7 @@ async def test_a_retry_is_turned_away_when_its_earlier_message_comes_to_life(wed
     await wedding.finish(claims, UNKNOWN)
     retry = await wedding.send(wedding.request(from_run=FromRun(run_id, (MessageState.UNCONFIRMED,))))
     await wedding.post(status("wamid.x", "delivered", 1795500000, biz_opaque_callback_data=claims[0].attempt_id))
-    assert (await message(wedding, claims[0].message_id)).state is MessageState.DELIVERED
+    assert (await wedding.message(claims[0].message_id)).state is MessageState.DELIVERED
     assert {claim.to for claim in await wedding.claim()} == {claims[1].to, claims[2].to}
     turned_away = [row for row in await wedding.messages(retry) if row.state is MessageState.REJECTED]
     assert [row.rejection_reason for row in turned_away] == [RejectionReason.ALREADY_INVITED]
@@ -349,9 +265,6 @@ async def test_code_131050_blocks_the_guest_for_the_number(wedding: Wedding) -> 
 
 
 async def test_the_bucket_gives_no_more_than_the_rate(wedding: Wedding) -> None:
-    from app.services.dispatch import Dispatch
-    from tests.sending.world import LEASE
-
     slow = Dispatch(wedding.db, rate=5, lease=LEASE)
     assert await slow.take_tokens(wedding.number_id, 100) == 5
     assert await slow.take_tokens(wedding.number_id, 100) <= 1

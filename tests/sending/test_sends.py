@@ -1,10 +1,13 @@
 """Prechecks and sends: what is pinned, what is refused, what is the same run."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from app.db.engine import Database, UnitOfWork
+from app.db.tables import TemplateRow
 from app.domain.audience import Audience
 from app.domain.enums import (
     AuditAction,
@@ -13,19 +16,28 @@ from app.domain.enums import (
     MessageState,
     RejectionReason,
     StaleReason,
-    TemplateStatus,
-    WarningCode,
 )
 from app.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from app.domain.requests import FromRun
-from app.services.base import utc_now
 from app.services.events import Events
 from app.services.guests import Guests
 from app.services.sends import PrecheckStale, SendBlocked, SendSuccess
-from tests.sending.world import TEMPLATE, UNKNOWN, Wedding, accepted, add_template, guest_name, make_wedding, people
-from tests.services.world import guest, make_world, rows
+from app.whatsapp.port import Behaviour
+from tests.races.barriers import statements
+from tests.sending.world import TEMPLATE, UNKNOWN, Wedding, accepted, guest_name, make_wedding, people, refused
+from tests.services.world import guest, make_world
 
 pytestmark = pytest.mark.anyio
+
+
+def pass_time(monkeypatch: pytest.MonkeyPatch, time: timedelta) -> None:
+    """Let the database's clock, by which a send judges expiry, be ahead."""
+    now = UnitOfWork.now
+
+    async def later(uow: UnitOfWork) -> datetime:
+        return await now(uow) + time
+
+    monkeypatch.setattr(UnitOfWork, "now", later)
 
 
 async def test_every_candidate_becomes_one_message_rejected_ones_too(wedding: Wedding) -> None:
@@ -52,21 +64,12 @@ async def test_the_same_token_returns_the_same_run_also_after_its_expiry(
 ) -> None:
     token = await wedding.token()
     first = await wedding.sends.send_invites(wedding.world.admin, token=token)
-    monkeypatch.setattr("app.services.sends.utc_now", lambda: utc_now() + timedelta(days=3))
+    pass_time(monkeypatch, timedelta(days=3))
     second = await wedding.sends.send_invites(wedding.world.admin, token=token)
     assert isinstance(first, SendSuccess)
     assert isinstance(second, SendSuccess)
     assert (first.replayed, second.replayed) == (False, True)
     assert second.run.id == first.run.id
-    assert len(await wedding.messages()) == 3
-
-
-async def test_one_token_from_twenty_clients_makes_one_run(wedding: Wedding) -> None:
-    token = await wedding.token()
-    results = await asyncio.gather(*(wedding.sends.send_invites(wedding.world.admin, token=token) for _ in range(20)))
-    assert all(isinstance(result, SendSuccess) for result in results)
-    assert len({result.run.id for result in results if isinstance(result, SendSuccess)}) == 1
-    assert sum(not result.replayed for result in results if isinstance(result, SendSuccess)) == 1
     assert len(await wedding.messages()) == 3
 
 
@@ -91,8 +94,7 @@ async def test_asking_for_a_second_invite_is_stale_too_once_somebody_else_has_se
 
 async def test_an_expired_token_is_stale_and_nothing_is_sent(wedding: Wedding, monkeypatch: pytest.MonkeyPatch) -> None:
     token = await wedding.token()
-    later = utc_now() + timedelta(minutes=16)
-    monkeypatch.setattr("app.services.sends.utc_now", lambda: later)
+    pass_time(monkeypatch, timedelta(minutes=16))
     result = await wedding.sends.send_invites(wedding.world.admin, token=token)
     assert isinstance(result, PrecheckStale)
     assert result.reason is StaleReason.EXPIRED
@@ -128,12 +130,8 @@ async def test_a_changed_world_makes_the_token_stale(wedding: Wedding, change: s
     assert [entry.after for entry in refusals] == [{"refused": result.reason}]
 
 
-async def _set_template(uow: object, template_id: str, **changes: object) -> None:
-    import sqlalchemy as sa
-
-    from app.db.tables import TemplateRow
-
-    await uow.session.execute(sa.update(TemplateRow).where(TemplateRow.id == template_id).values(**changes))  # type: ignore[attr-defined]
+async def _set_template(uow: UnitOfWork, template_id: str, **changes: object) -> None:
+    await uow.session.execute(sa.update(TemplateRow).where(TemplateRow.id == template_id).values(**changes))
 
 
 async def test_a_coordinator_may_not_send_and_it_is_audited(wedding: Wedding) -> None:
@@ -176,35 +174,6 @@ async def test_a_forged_or_foreign_token_is_not_found(wedding: Wedding) -> None:
     assert await wedding.messages() == []
 
 
-async def test_blockers_say_what_is_wrong_and_give_no_token(wedding: Wedding) -> None:
-    events = Events(wedding.db)
-    draft = await events.create_event(
-        wedding.world.owner,
-        workspace_id=wedding.world.workspace_id,
-        title="Haldi",
-        starts_at=wedding.event.starts_at,
-        venue=None,
-    )
-    from dataclasses import replace
-
-    request = replace(wedding.request(), event_id=draft.id, template_name="nowhere", parameters=())
-    found = await wedding.prechecks.precheck(wedding.world.coordinator, request)
-    assert [blocker.code for blocker in found.blockers] == [
-        BlockerCode.EVENT_NOT_PUBLISHED,
-        BlockerCode.TEMPLATE_MISSING,
-    ]
-    assert found.token is None
-    missing = await wedding.prechecks.precheck(wedding.world.coordinator, replace(wedding.request(), parameters=()))
-    assert [blocker.code for blocker in missing.blockers] == [BlockerCode.PARAMETERS_INCOMPLETE]
-    await add_template(wedding.db, wedding.number_id, name="paused_one", status=TemplateStatus.PAUSED)
-    paused = await wedding.prechecks.precheck(
-        wedding.world.coordinator, replace(wedding.request(), template_name="paused_one")
-    )
-    assert [blocker.code for blocker in paused.blockers] == [BlockerCode.TEMPLATE_NOT_APPROVED]
-    nobody = await wedding.prechecks.precheck(wedding.world.coordinator, wedding.request(Audience(search="zzz")))
-    assert [blocker.code for blocker in nobody.blockers] == [BlockerCode.NOBODY_ELIGIBLE]
-
-
 async def test_an_archived_event_blocks_a_send_that_was_prechecked(wedding: Wedding) -> None:
     token = await wedding.token()
     await Events(wedding.db).update_event(wedding.world.owner, id=wedding.event.id, status=EventStatus.ARCHIVED)
@@ -214,41 +183,11 @@ async def test_an_archived_event_blocks_a_send_that_was_prechecked(wedding: Wedd
     assert await wedding.messages() == []
 
 
-async def test_exactly_one_of_audience_and_from_run(wedding: Wedding) -> None:
-    from dataclasses import replace
-
-    run_id = await wedding.send()
-    retry = FromRun(run_id, (MessageState.FAILED,))
-    for request in (
-        replace(wedding.request(), audience=None),
-        replace(wedding.request(), from_run=retry),
-        replace(wedding.request(), audience=None, from_run=FromRun(run_id, (MessageState.READ,))),
-    ):
-        with pytest.raises(BadInputError):
-            await wedding.prechecks.precheck(wedding.world.coordinator, request)
-
-
-async def test_shared_phones_get_one_message_for_both_households(wedding: Wedding) -> None:
-    world = wedding.world
-    await Guests(wedding.db).update_guest_unit(
-        world.owner, id=(await world.unit("Guest 00001")).id, delivery_phone="+919876500000"
-    )
-    found = await wedding.prechecks.precheck(world.coordinator, wedding.request())
-    assert [candidate.phone for candidate in found.candidates] == ["+919876500000", "+919876500002"]
-    assert [len(candidate.sources) for candidate in found.candidates] == [2, 1]
-    assert [warning.code for warning in found.warnings] == [WarningCode.SHARED_PHONE]
-    assert found.trace is not None
-    assert (found.trace.selected_units, found.trace.recipients, found.trace.shared_phones) == (3, 2, 1)
-
-
 async def test_a_retry_takes_the_unfinished_and_no_one_else(wedding: Wedding) -> None:
     run_id = await wedding.send()
     first, second, third = await wedding.claim()
     await wedding.finish([first], accepted)
     await wedding.finish([second], UNKNOWN)
-    from app.whatsapp.port import Behaviour
-    from tests.sending.world import refused
-
     await wedding.finish([third], refused(131026, Behaviour.FINAL))
     cautious = await wedding.prechecks.precheck(
         wedding.world.coordinator, wedding.request(from_run=FromRun(run_id, (MessageState.FAILED,)))
@@ -296,49 +235,17 @@ async def test_a_test_message_goes_through_the_same_checks_and_counts_nowhere(we
         )  # fmt: skip
 
 
-async def test_marketing_does_not_reach_the_united_states(wedding: Wedding) -> None:
-    from dataclasses import replace
-
-    from app.domain.enums import TemplateCategory
-
-    await wedding.world.import_rows(
-        guest("US Guest", "+1 650 555 0143"), guest("Canada Guest", "+1 416 555 0143", row=2)
-    )
-    await add_template(wedding.db, wedding.number_id, name="promo", category=TemplateCategory.MARKETING)
-    found = await wedding.prechecks.precheck(
-        wedding.world.coordinator, replace(wedding.request(), template_name="promo")
-    )
-    reasons = {candidate.recipient_name: candidate.reason for candidate in found.candidates}
-    assert reasons["US Guest"] is RejectionReason.COUNTRY_NOT_REACHABLE
-    assert reasons["Canada Guest"] is None
-
-
-async def test_statements_do_not_grow_with_recipients(db: object) -> None:
-    import sqlalchemy as sa
-
-    from app.db.engine import Database
-
-    assert isinstance(db, Database)
+async def test_statements_do_not_grow_with_recipients(db: Database) -> None:
     counts = []
-    for count in (10, 4_000):
+    for count in (10, 10_000):
         wedding = await make_wedding(db, people(count))
-        seen: list[str] = []
-
-        def note(_c: object, _cur: object, statement: str, *_: object, seen: list[str] = seen) -> None:
-            seen.append(statement)
-
-        engines = {db.writer.sync_engine, db.reader.sync_engine}
-        for engine in engines:
-            sa.event.listen(engine, "before_cursor_execute", note)
-        try:
+        with statements(db) as seen:
             token = await wedding.token()
             before_send = len(seen)
             await wedding.sends.send_invites(wedding.world.admin, token=token)
-        finally:
-            for engine in engines:
-                sa.event.remove(engine, "before_cursor_execute", note)
         counts.append((before_send, len(seen) - before_send))
-        assert len(await rows(db, __import__("app.db.tables", fromlist=["MessageRow"]).MessageRow)) >= count
+        assert len(await wedding.messages()) >= count
     (small_precheck, small_send), (large_precheck, large_send) = counts
+    assert small_precheck > 0
     assert large_precheck == small_precheck
-    assert large_send <= small_send + 2
+    assert large_send == small_send + 3, "only messages (4,000 a statement) and sources (8,000) take more of them"

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.enums import MessageState
-from tests.sending.world import Wedding, status, wamid
+from tests.sending.world import Wedding, accepted, status, wamid
 
 pytestmark = pytest.mark.anyio
 
@@ -14,8 +14,6 @@ async def test_from_precheck_to_read(wedding: Wedding) -> None:
     claims = await wedding.claim()
     assert [claim.to for claim in claims] == ["+919876500000", "+919876500001", "+919876500002"]
     await wedding.check()
-    from tests.sending.world import accepted
-
     await wedding.finish(claims, accepted)
     await wedding.check()
     first, second, third = (wamid(claim) for claim in claims)

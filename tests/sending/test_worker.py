@@ -106,6 +106,7 @@ async def test_a_claim_whose_lease_is_nearly_over_is_given_back_without_a_reques
         await asyncio.sleep(0.5)
     assert meta.asked == []
     assert await states(wedding, run_id) == {MessageState.QUEUED}
+    assert (await wedding.number()).backoff_until is None, "says nothing about the network"
     await wedding.check()
 
 

@@ -4,13 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from app.db import facts
+from app.db.counters import COLUMNS, CounterMoves
 from app.db.engine import Database, UnitOfWork
-from app.db.tables import EventRow, MessageRow, RunBreakdownRow, RunCountersRow, TemplateRow
+from app.db.messages import _COLUMNS, _standing
+from app.db.tables import EventRow, MessageRow, NumberRow, RunBreakdownRow, RunCountersRow, SendRunRow, TemplateRow
 from app.domain import ids
 from app.domain.audience import Audience
 from app.domain.enums import (
@@ -21,6 +24,7 @@ from app.domain.enums import (
     TemplateComponent,
     TemplateStatus,
 )
+from app.domain.lifecycle import NOTHING_KNOWN, settle
 from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.services.base import utc_now
@@ -35,7 +39,7 @@ from app.services.sends import Sends, SendSuccess
 from app.services.tokens import TokenSigner
 from app.services.webhooks import Webhooks
 from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, ProviderError, Refused, Unknown
-from tests.services.world import World, guest, make_world
+from tests.services.world import World, guest, make_world, one
 
 SECRET = b"a secret of the tests, long enough for them"
 TEMPLATE = "wedding_invite"
@@ -90,9 +94,12 @@ class Wedding:
     async def claim(self, limit: int = 100) -> list[Claim]:
         return await self.dispatch.claim(self.number_id, limit, 0)
 
+    @staticmethod
+    def finished(claims: Sequence[Claim], outcome: Outcome | Callable[[Claim], Outcome]) -> list[Finished]:
+        return [Finished(claim, outcome(claim) if callable(outcome) else outcome, utc_now()) for claim in claims]
+
     async def finish(self, claims: Sequence[Claim], outcome: Outcome | Callable[[Claim], Outcome]) -> None:
-        finished = [Finished(claim, outcome(claim) if callable(outcome) else outcome, utc_now()) for claim in claims]
-        await self.dispatch.record(self.number_id, finished)
+        await self.dispatch.record(self.number_id, self.finished(claims, outcome))
 
     async def deliver_all(self) -> None:
         """Claim and accept until nothing is due."""
@@ -105,10 +112,25 @@ class Wedding:
     async def body(self, *statuses: dict[str, Any]) -> bytes:
         return envelope(await self.phone_number_id(), statuses=list(statuses))
 
-    async def phone_number_id(self) -> str:
-        from app.db.tables import NumberRow
+    async def post_preferences(self, *preferences: dict[str, Any]) -> None:
+        """What guests chose in WhatsApp, see ``preference``."""
+        value = {"user_preferences": list(preferences)}
+        await self.webhooks.ingest([webhook_body(change(await self.phone_number_id(), "user_preferences", **value))])
 
-        return await self.db.read(lambda uow: _phone_number_id(uow, NumberRow, self.number_id))
+    async def number(self) -> NumberRow:
+        return await one(self.db, NumberRow, NumberRow.id == self.number_id)
+
+    async def phone_number_id(self) -> str:
+        return (await self.number()).phone_number_id
+
+    async def run(self, run_id: str) -> SendRunRow:
+        return await one(self.db, SendRunRow, SendRunRow.id == run_id)
+
+    async def counters(self, run_id: str) -> RunCountersRow:
+        return await one(self.db, RunCountersRow, RunCountersRow.run_id == run_id)
+
+    async def message(self, message_id: str) -> MessageRow:
+        return await one(self.db, MessageRow, MessageRow.id == message_id)
 
     async def messages(self, run_id: str | None = None) -> list[MessageRow]:
         async def unit(uow: UnitOfWork) -> list[MessageRow]:
@@ -123,13 +145,20 @@ class Wedding:
         return {message.recipient_name: message.state for message in await self.messages(run_id)}
 
     async def check(self) -> None:
-        """Promises 3 and 8: every counter of every run equals what counting its rows gives."""
+        """Promises 3, 4 and 8: every counter equals what counting rows gives, every row what folding its facts gives."""
         await self.db.read(assert_counters)
+        await self.db.read(assert_facts)
 
+    async def expire_leases(self) -> None:
+        """Let every lease run out, as when a worker stalls, and let the sweep see it."""
 
-async def _phone_number_id(uow: UnitOfWork, table: Any, number_id: str) -> str:
-    found: str = (await uow.session.execute(sa.select(table.phone_number_id).where(table.id == number_id))).scalar_one()
-    return found
+        async def unit(uow: UnitOfWork) -> None:
+            over = utc_now() - timedelta(seconds=1)
+            leased = MessageRow.lease_until.is_not(None)
+            await uow.session.execute(sa.update(MessageRow).where(leased).values(lease_until=over))
+
+        await self.db.write(unit)
+        await self.dispatch.sweep()
 
 
 def guest_name() -> TemplateParameter:
@@ -197,18 +226,29 @@ def status(message_id: str, value: str, at: int, **more: Any) -> dict[str, Any]:
     return {"id": message_id, "status": value, "timestamp": str(at), "recipient_id": "919876500000"} | more
 
 
-def envelope(phone_number_id: str, **value: Any) -> bytes:
-    """One webhook body of the field ``messages``, as Meta frames it."""
+def preference(value: str, at: int, phone: str = "919876500001") -> dict[str, Any]:
+    """A guest's own "stop" or "resume" in WhatsApp, as Meta tells it."""
+    return {"wa_id": phone, "value": value, "category": "marketing_messages", "detail": "-", "timestamp": at}
+
+
+def change(phone_number_id: str, kind: str = "messages", **value: Any) -> dict[str, Any]:
+    """One change of a webhook body, of the field ``kind``."""
     metadata = {"display_phone_number": "15550100001", "phone_number_id": phone_number_id}
-    change = {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": metadata} | value}
-    body = {"object": "whatsapp_business_account", "entry": [{"id": "215589313241560", "changes": [change]}]}
-    return json.dumps(body).encode()
+    return {"field": kind, "value": {"messaging_product": "whatsapp", "metadata": metadata} | value}
+
+
+def webhook_body(*changes: dict[str, Any]) -> bytes:
+    """A webhook body as Meta frames it."""
+    entry = {"id": "215589313241560", "time": 1795500000, "changes": list(changes)}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
+def envelope(phone_number_id: str, **value: Any) -> bytes:
+    """One webhook body of the field ``messages``."""
+    return webhook_body(change(phone_number_id, **value))
 
 
 async def assert_counters(uow: UnitOfWork) -> None:
-    from app.db.counters import COLUMNS, CounterMoves
-    from app.db.messages import _COLUMNS, _standing
-
     counted = CounterMoves()
     for row in await uow.session.execute(sa.select(*_COLUMNS)):
         standing = _standing(row)
@@ -224,3 +264,12 @@ async def assert_counters(uow: UnitOfWork) -> None:
         if part.count
     }
     assert stored_parts == {key: count for key, count in counted._breakdowns.items() if count}
+
+
+async def assert_facts(uow: UnitOfWork) -> None:
+    """What a row shows is the fold of its stored facts and of nothing else."""
+    standings = [_standing(row) for row in await uow.session.execute(sa.select(*_COLUMNS))]
+    folded = await facts.of_messages(uow, [standing.id for standing in standings])
+    for standing in standings:
+        assert standing.progress == folded.get(standing.id, NOTHING_KNOWN), standing.id
+        assert standing.state is settle(standing.state, standing.progress), standing.id

@@ -1,0 +1,265 @@
+"""Deliberate breaks: each takes one guard out of a private copy of the code and must turn the named tests red.
+
+``make mutants`` runs them all and prints which were caught; it exits 1 when one survives. They are no part of ``make test``:
+a break that is caught once is caught until code or test changes.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: str
+    """What must go red: arguments of pytest."""
+
+
+MUTANTS = (
+    Mutant(
+        "drop the fence: any worker's outcome moves a claimed message",
+        "app/db/messages.py",
+        "return self.state is MessageState.SENDING and self.claim_id == claim_id",
+        "return self.state is MessageState.SENDING or self.state is MessageState.UNCONFIRMED",
+        "tests/sending/test_dispatch.py -k late",
+    ),
+    Mutant(
+        "the fence forgets whose claim it is",
+        "app/db/messages.py",
+        "return self.state is MessageState.SENDING and self.claim_id == claim_id",
+        "return self.state is MessageState.SENDING",
+        "tests/races/test_leases.py",
+    ),
+    Mutant(
+        "drop the advisory lock",
+        "app/db/engine.py",
+        "        if not self.sqlite:\n            function",
+        "        if False:\n            function",
+        "tests/races/test_blocks.py -k postgres",
+    ),
+    Mutant(
+        "take the advisory lock after the messages are picked",
+        "app/services/claims.py",
+        "    await uow.lock_number(number_id)\n    await reached(CLAIM_LOCKED)\n",
+        "    await reached(CLAIM_LOCKED)\n",
+        "tests/races/test_blocks.py -k postgres",
+    ),
+    Mutant(
+        "swap two ranks: a failure outranks a delivery",
+        "app/domain/lifecycle.py",
+        "        if self.delivered_at:\n            return MessageState.DELIVERED\n        if self.failure:\n            return MessageState.FAILED\n",
+        "        if self.failure:\n            return MessageState.FAILED\n        if self.delivered_at:\n            return MessageState.DELIVERED\n",
+        "tests/domain/test_lifecycle.py",
+    ),
+    Mutant(
+        "a later time overwrites an earlier one",
+        "app/domain/lifecycle.py",
+        "    return min(one, other)\n\n\ndef _first_failure",
+        "    return other\n\n\ndef _first_failure",
+        "tests/domain/test_lifecycle.py",
+    ),
+    Mutant(
+        "answer 200 before the commit",
+        "app/http/webhook.py",
+        "            await ingest()([raw])",
+        "            task = asyncio.ensure_future(ingest()([raw]))\n            task.add_done_callback(lambda done: done.exception())",
+        "tests/http/test_webhook.py",
+    ),
+    Mutant(
+        "leave the unmatched facts of a message id that is bound",
+        "app/services/outcomes.py",
+        "for message_id, progress in (await facts.attach(self.uow, bindings)).items():",
+        "for message_id, progress in ():",
+        "tests/sending/test_webhooks.py -k taken_in",
+    ),
+    Mutant(
+        "the same in the webhook",
+        "app/services/statuses.py",
+        "for message_id, progress in (await facts.attach(self.uow, bindings)).items():",
+        "for message_id, progress in ():",
+        "tests/races/test_facts.py",
+    ),
+    Mutant(
+        "send again after a JSON 500 that proves nothing",
+        "app/whatsapp/codes.py",
+        "frozenset({1, 131000})",
+        "frozenset()",
+        "tests/whatsapp/test_client.py tests/whatsapp/test_codes.py",
+    ),
+    Mutant(
+        "send again after an unknown outcome",
+        "app/services/outcomes.py",
+        "self._put(standing.dispatched(Dispatch.LOSE, self.now, claim_id=None, lease_until=None))",
+        "self._put(self._back_to_queue(standing, None))",
+        "tests/sending/test_dispatch.py -k 'outcome or state'",
+    ),
+    Mutant(
+        "send again when a lease runs out",
+        "app/services/sweeping.py",
+        "standing.dispatched(Dispatch.LOSE, now, claim_id=None, lease_until=None)",
+        "standing.dispatched(Dispatch.REQUEUE, now, claim_id=None, lease_until=None)",
+        "tests/sending/test_dispatch.py -k lease",
+    ),
+    Mutant(
+        "two sends of one event do not wait for each other",
+        "app/services/sends.py",
+        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id, lock=True)",
+        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id)",
+        "tests/races/test_sends.py -k postgres",
+    ),
+    Mutant(
+        "the digest forgets the last live message",
+        "app/services/resolution.py",
+        "candidate.last_live_id,\n",
+        "None,\n",
+        "tests/sending/test_sends.py -k second_invite",
+    ),
+    Mutant(
+        "an expired token still sends",
+        "app/services/sends.py",
+        "return StaleReason.EXPIRED if now >= pin.expires_at else None",
+        "return None",
+        "tests/sending/test_sends.py -k expired",
+    ),
+    Mutant(
+        "a claim does not look at the Do-Not-Message list",
+        "app/services/claims.py",
+        "going += [each for each in standings if each.phone not in blocked]",
+        "going += standings",
+        "tests/sending/test_dispatch.py -k turns_the_blocked_away",
+    ),
+    Mutant(
+        "asking for a second invite goes past the Do-Not-Message list",
+        "app/domain/eligibility.py",
+        "(RejectionReason.DO_NOT_MESSAGE, lambda s: s.blocked),",
+        "(RejectionReason.DO_NOT_MESSAGE, lambda s: s.blocked and not s.repeat_accepted),",
+        "tests/domain/test_audience.py",
+    ),
+    Mutant(
+        "a claim does not share its runs' rows",
+        "app/services/claims.py",
+        "        .with_for_update(read=True, of=SendRunRow)\n",
+        "",
+        "tests/races/test_controls.py -k postgres",
+    ),
+    Mutant(
+        "pause, cancel and resume do not take the run's row",
+        "app/services/runs.py",
+        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)",
+        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id)",
+        "tests/races/test_controls.py -k postgres",
+    ),
+    Mutant(
+        "a requeueing outcome does not share its run's row",
+        "app/services/outcomes.py",
+        "locked = query.with_for_update(read=not alone, key_share=alone, of=SendRunRow)",
+        "locked = query",
+        "tests/races/test_controls.py -k postgres",
+    ),
+    Mutant(
+        "counters forget the parts of FAILED and REJECTED",
+        "app/db/counters.py",
+        "        await self._apply_breakdowns(uow)",
+        "        return",
+        "tests/sending/test_sends.py -k every_candidate",
+    ),
+    Mutant(
+        "messages are locked after counters",
+        "app/services/statuses.py",
+        "        self.standings = await messages.lock(self.uow, set(owner.values()) | waiting)\n",
+        "        self.standings = await messages.lock(self.uow, waiting)\n"
+        "        turn_away(self.changes, self.standings, waiting, self.now)\n"
+        "        await self.changes.save(self.uow, self.now)\n"
+        "        self.changes = Changes()\n"
+        "        self.standings |= await messages.lock(self.uow, set(owner.values()) | waiting)\n",
+        "tests/races/test_batches.py",
+    ),
+    Mutant(
+        "strangers are let in",
+        "app/services/access.py",
+        "MemberRow.workspace_id == workspace_id, MemberRow.subject == actor.subject, MemberRow.active",
+        "MemberRow.workspace_id == workspace_id",
+        "tests/services/test_events.py tests/sending/test_sends.py -k 'stranger or foreign or another'",
+    ),
+    Mutant(
+        "the audit trail can be rewritten",
+        "app/db/migrations/versions/0001_first.py",
+        "    _append_only_audit()\n\n\ndef",
+        "    return\n\n\ndef",
+        "tests/db/test_migrations.py -k append",
+    ),
+)
+
+
+def run(mutant: Mutant, folder: Path) -> tuple[str, float, str]:
+    """CAUGHT, SURVIVED or BROKEN (the text to replace is not there, or no test ran), with seconds and the last line."""
+    started = time.monotonic()
+    copy = private_copy(folder / str(MUTANTS.index(mutant)))
+    path = copy / mutant.file
+    text = path.read_text()
+    if mutant.before not in text:
+        return "BROKEN", 0.0, f"{mutant.file} has no such text"
+    path.write_text(text.replace(mutant.before, mutant.after, 1))
+    code, last = pytest(copy, mutant.tests)
+    shutil.rmtree(copy, ignore_errors=True)
+    return {0: "SURVIVED", 1: "CAUGHT"}.get(code, "BROKEN"), time.monotonic() - started, last
+
+
+def private_copy(folder: Path) -> Path:
+    for name in ("app", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "schema.graphql"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def pytest(copy: Path, tests: str) -> tuple[int, str]:
+    """Exit code and last line of pytest on a copy, which comes before the installed code on the path."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *shlex.split(tests)]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, (done.stdout.strip().splitlines() or [done.stderr.strip()[-200:]])[-1]
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("-k", dest="words", default="", help="only those whose name contains this")
+    words = arguments.parse_args().words
+    chosen = [mutant for mutant in MUTANTS if words in mutant.name]
+    if not chosen:
+        arguments.error(f"no mutant's name contains {words!r}")
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="invites-mutants-") as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Without this a test that is red anyway would catch everything.
+        files = sorted({word for mutant in chosen for word in mutant.tests.split() if word.startswith("tests/")})
+        code, last = pytest(private_copy(Path(folder) / "unbroken"), " ".join(files))
+        if code:
+            print(f"The unbroken copy is not green, so nothing is proved: {last}")
+            return 1
+        results = pool.map(lambda mutant: run(mutant, Path(folder)), chosen)
+        for mutant, (verdict, seconds, last) in zip(chosen, results, strict=True):
+            wrong += verdict != "CAUGHT"
+            print(
+                f"{verdict:8} {seconds:5.0f} s  {mutant.name}" + ("" if verdict == "CAUGHT" else f"\n         {last}"),
+                flush=True,
+            )
+    print(f"{len(chosen) - wrong} of {len(chosen)} deliberate breaks were caught")
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

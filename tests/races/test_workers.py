@@ -1,0 +1,76 @@
+"""Several workers on one number: each message once, and the run's end seen whoever brings its last outcome."""
+
+import asyncio
+
+import pytest
+
+from app.checkpoints import CLAIM_PICKED, before_commit
+from app.domain.enums import MessageState, SendRunStatus
+from app.services.claims import Claim
+from app.whatsapp.port import Behaviour, Outcome
+from tests.races.barriers import ended, holding, postgresql_only, waits
+from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, refused
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_four_workers_claim_every_message_once(wedding: Wedding) -> None:
+    big = await make_wedding(wedding.db, people(300))
+    neighbour = await make_wedding(wedding.db, people(100), number_id=big.number_id)
+    runs = [await big.send(), await neighbour.send()]
+
+    async def work(turn: int) -> list[Claim]:
+        mine: list[Claim] = []
+        while claims := await big.dispatch.claim(big.number_id, 17, turn):
+            mine += claims
+            turn += 1
+        return mine
+
+    parts = await ended(asyncio.gather(*(work(turn) for turn in range(4))))
+    claimed = [claim.message_id for part in parts for claim in part]
+    assert len(claimed) == len(set(claimed)) == 400
+    rows = [row for run_id in runs for row in await big.messages(run_id)]
+    assert {(row.state, row.attempt_count) for row in rows} == {(MessageState.SENDING, 1)}
+    await big.check()
+
+
+@postgresql_only
+async def test_a_claim_takes_others_and_waits_for_nobody_on_postgresql(wedding: Wedding) -> None:
+    await wedding.send()
+    async with holding(CLAIM_PICKED) as gate:
+        slow = await gate.hold(wedding.claim(2))
+        quick = await ended(gate.start(wedding.dispatch.claim(wedding.number_id, 100, 1)))
+        gate.release()
+        held = await ended(slow)
+    assert (len(held), len(quick)) == (2, 1)
+    assert len({claim.message_id for claim in (*held, *quick)}) == 3
+    await wedding.check()
+
+
+LAST = [
+    pytest.param(accepted, id="accepted"),
+    pytest.param(UNKNOWN, id="unknown"),
+    pytest.param(refused(131026, Behaviour.FINAL), id="refused"),
+]
+
+
+@pytest.mark.parametrize("outcome", LAST)
+async def test_the_last_two_outcomes_at_once_complete_the_run(wedding: Wedding, outcome: Outcome) -> None:
+    """Each alone sees the other's message still under way; the counters' row decides."""
+    run_id = await wedding.send()
+    first, second, third = await wedding.claim()
+    await wedding.finish([first], accepted)
+    assert (await wedding.counters(run_id)).completed_at is None
+    async with holding(before_commit("outcomes")) as gate:
+        ours = await gate.hold(wedding.finish([second], outcome))
+        theirs = gate.start(wedding.finish([third], outcome))
+        await waits(wedding.db, theirs)
+        gate.release()
+        await ended(ours)
+        await ended(theirs)
+    counters = await wedding.counters(run_id)
+    assert (counters.queued, counters.sending) == (0, 0)
+    assert counters.completed_at is not None
+    await wedding.dispatch.sweep()
+    assert (await wedding.run(run_id)).status is SendRunStatus.COMPLETED
+    await wedding.check()
