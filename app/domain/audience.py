@@ -195,17 +195,17 @@ def shares(target: Target) -> bool:
 def matching(targets: Iterable[Target], wanted: Collection[Source]) -> list[Target]:
     """The targets that stand for one of ``wanted`` (the sources of an earlier run's messages).
 
-    A person counts for itself. Where either side is the household as a whole (its own phone, or none at all) the
-    household counts, so that a corrected or newly added phone is found.
+    A person counts for itself, in whatever household it is now. Where either side is the household as a whole (its own
+    phone, or none at all) the household counts, so that a corrected or newly added phone is found.
     """
-    people = {source for source in wanted if source.person_id is not None}
+    people = {source.person_id for source in wanted if source.person_id is not None}
     whole = {source.guest_unit_id for source in wanted if source.person_id is None}
     touched = {source.guest_unit_id for source in wanted}
     return [
         target
         for target in targets
         if any(
-            source in people
+            (source.person_id is not None and source.person_id in people)
             or source.guest_unit_id in whole
             or (source.person_id is None and source.guest_unit_id in touched)
             for source in target.sources

@@ -169,6 +169,8 @@ def _event_values(event: EventFields) -> dict[ParameterSource, str | None]:
         raise ValueError("starts_at must be aware")
     try:
         start = event.starts_at.astimezone(ZoneInfo(event.timezone))
+    except OverflowError:
+        raise BadInputError("The event's time is out of range.", field="startsAt") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadInputError("The timezone is not known; give one like Asia/Kolkata.", field="timezone") from None
     return {

@@ -78,7 +78,8 @@ BLOCKERS: dict[BlockerCode, Advice] = {
         "Mend what the provider status says, then sync the templates or resume the stopped run.",
     ),
     BlockerCode.NOBODY_ELIGIBLE: Advice(
-        "Nobody in this selection can be messaged.", "Look at the rejections below: each says what can be done."
+        "Nobody in this selection can be messaged.",
+        "Choose other households, or look at the rejections: each says what can be done.",
     ),
 }
 

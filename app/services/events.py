@@ -172,4 +172,6 @@ def _venue(text: str | None) -> str | None:
 def _moment(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise BadInputError("Give the time with its offset, such as 2026-12-01T19:00:00+05:30.", field="startsAt")
+    if not 2000 <= moment.year < 2200:  # also: a guest reads it in another zone, and the calendar ends at year 9999
+        raise BadInputError("Give the time of a wedding: the year must be from 2000 to 2199.", field="startsAt")
     return moment.astimezone(UTC)

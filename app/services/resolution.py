@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.db import audience as reads
 from app.db.blocks import blocked_phones
 from app.db.engine import UnitOfWork
 from app.db.tables import EventRow, SendRunRow, WorkspaceRow
+from app.domain import ids
 from app.domain.audience import Audience, AudienceTrace, Source, Target, Unit, matching, resolve, select, shares
 from app.domain.eligibility import Candidate, Situation, judge
 from app.domain.enums import (
@@ -31,6 +32,7 @@ from app.domain.guest_list import tag_key
 from app.domain.reach import is_reachable
 from app.domain.rendering import GuestFields
 from app.domain.requests import MAX_EXPLICIT_IDS, RETRYABLE_STATES, SendRequest
+from app.services import access
 from app.services.setting import Setting, blocker, messaging_limit, prepare, warning
 from app.whatsapp.codes import COOLING_HOURS
 
@@ -119,7 +121,7 @@ async def check_request(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRo
     if not request.from_run.states or not RETRYABLE_STATES.issuperset(request.from_run.states):
         names = ", ".join(sorted(RETRYABLE_STATES))
         raise BadInputError(f"Name the states to retry: {names}.", field="states")
-    run = await uow.session.get(SendRunRow, request.from_run.run_id)
+    run = await access.find(uow, SendRunRow, ids.SEND_RUN, request.from_run.run_id)
     if run is None or run.workspace_id != workspace.id:
         raise NotFoundError
     if run.event_id != event.id or run.kind is not SendRunKind.INVITE:
@@ -180,6 +182,10 @@ class _Judging:
     blocked: Container[str | None]
     cooling: set[str]
     prior: dict[Source, tuple[str, str | None]]
+    prior_of: dict[str | None, tuple[str, str | None]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prior_of = {each.person_id: found for each, found in self.prior.items() if each.person_id is not None}
 
     def candidate(self, target: Target) -> Candidate:
         phone = target.phone
@@ -198,7 +204,9 @@ class _Judging:
         )
 
     def _prior(self, target: Target) -> str | None:
-        found = [self.prior[source] for source in target.sources if source in self.prior]
+        """The message that this one repeats: of the same person, wherever it lives now, or of the same household."""
+        answers = (self.prior.get(source) or self.prior_of.get(source.person_id) for source in target.sources)
+        found = [answer for answer in answers if answer is not None]
         same_phone = [message_id for message_id, phone in found if phone == target.phone]
         return next(iter(same_phone), found[0][0] if found else None)
 
@@ -211,7 +219,9 @@ def _resolve(judging: _Judging, units: list[Unit], coverage: dict[str, Any]) -> 
         targets = resolve(selected)
     else:
         touched = {source.guest_unit_id for source in judging.prior}
-        ordered = sorted((unit for unit in units if unit.id in touched), key=lambda unit: (unit.name_key, unit.id))
+        people = {source.person_id for source in judging.prior if source.person_id is not None}
+        concerned = (unit for unit in units if unit.id in touched or any(person.id in people for person in unit.people))
+        ordered = sorted(concerned, key=lambda unit: (unit.name_key, unit.id))
         targets = matching(resolve(ordered), judging.prior)
     candidates = [judging.candidate(target) for target in targets]
     resolution = Resolution(setting, candidates, candidates_digest(candidates), trace)

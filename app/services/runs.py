@@ -129,13 +129,17 @@ STILL_RUNNING = sa.and_(is_state(SendRunRow.status, SendRunStatus.RUNNING), RunC
 """Runs that have something left to send; what is complete is left alone. For queries that join RunCountersRow."""
 
 
+LIFTS_PAUSE = "Once that is mended, sync the templates or resume a stopped run: either lifts the pause."
+"""Also when no run is left to resume."""
+
+
 async def pause_number(uow: UnitOfWork, number: NumberRow, reason: str, next_step: str) -> None:
     """Meta says that this number cannot send: nothing goes out until somebody resumes.
 
     The caller holds the number's row; this takes its running runs.
     """
     log.warning("sending from number %s is paused: %s", number.id, reason)
-    number.paused, number.paused_reason = True, f"{reason} {next_step}"
+    number.paused, number.paused_reason = True, f"{reason} {LIFTS_PAUSE}"
     query = (
         sa.select(SendRunRow)
         .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)

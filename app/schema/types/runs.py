@@ -46,8 +46,8 @@ class SendRun(Node):
             id=strawberry.ID(row.id),
             kind=row.kind,
             status=view.status,
-            status_reason=row.status_reason,
-            next_step=row.next_step,
+            status_reason=view.status_reason,
+            next_step=view.next_step,
             created_at=row.created_at,
             completed_at=view.completed_at,
         )

@@ -32,6 +32,15 @@ class RunView:
         return run_status(self.row.status, self.counters.completed_at)
 
     @property
+    def status_reason(self) -> str | None:
+        """Why it does not run; of a completed run nothing, for there is nothing to resume."""
+        return None if self.status is SendRunStatus.COMPLETED else self.row.status_reason
+
+    @property
+    def next_step(self) -> str | None:
+        return None if self.status is SendRunStatus.COMPLETED else self.row.next_step
+
+    @property
     def completed_at(self) -> datetime | None:
         return self.counters.completed_at
 
