@@ -25,6 +25,11 @@ _ASYNC_DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
+_POSTGRES_ARGUMENTS: Final = frozenset({
+    "database", "host", "passfile", "password", "port", "prepared_statement_cache_size", "ssl", "sslmode",
+    "target_session_attrs", "user",
+})  # fmt: skip
+"""Behind the ? of a PostgreSQL URL: what asyncpg or SQLAlchemy reads as text. Any other is a TypeError at connect."""
 _WORDS: Final = {
     "1": True,
     "true": True,
@@ -136,17 +141,36 @@ def _header_secret(raw: str) -> Secret:
     return Secret(raw)
 
 
+_ENCODE: Final = "special characters in the password must be percent-encoded (@ as %40, : as %3A, / as %2F)"
+
+
+def _check_postgres(url: sa.URL) -> None:
+    """Raises ValueError for what would fail only at connect, or show part of the password as the host."""
+    if "@" in f"{url.host}{url.database}":
+        raise ValueError(f"must have one @, before the host; {_ENCODE}")
+    if not url.query.keys() <= _POSTGRES_ARGUMENTS:
+        raise ValueError(f"must have no arguments behind the ? but {', '.join(sorted(_POSTGRES_ARGUMENTS))}")
+    port = url.query.get("port", "0")
+    if not isinstance(port, str) or not port.isascii() or not port.isdecimal():
+        raise ValueError("must have a number as its port")
+
+
 def _database_url(raw: str) -> str:
     """The URL with its async driver. ``sslmode``, which libpq and hosting services use, becomes asyncpg's ``ssl``."""
     try:
         url = make_url(raw)
-    except sa.exc.ArgumentError:
-        raise ValueError("must be a URL like postgresql://user:password@host/name or sqlite:///file.db") from None
+    except (sa.exc.ArgumentError, ValueError):
+        # The ValueError of a bad port quotes what stands there: part of the password, if that has an @ and a colon.
+        raise ValueError(
+            f"must be a URL like postgresql://user:password@host/name or sqlite:///file.db; {_ENCODE}"
+        ) from None
     driver = _ASYNC_DRIVERS.get(url.drivername)
     if driver is None:
         raise ValueError("must begin with postgresql:// or sqlite:///")
     if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
         raise ValueError("must name a file (sqlite:///file.db): a database in memory is another one per connection")
+    if driver.startswith("postgresql"):
+        _check_postgres(url)
     url = url.set(drivername=driver)
     if mode := url.query.get("sslmode"):
         url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
@@ -154,7 +178,11 @@ def _database_url(raw: str) -> str:
 
 
 def _base_url(raw: str) -> str:
-    parts = urlsplit(raw)
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port  # read only here, so that a bad one is found at the start
+    except ValueError:
+        raise ValueError("must be an address like https://host or https://host:port") from None
     plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not parts.hostname or parts.query or parts.fragment or not (parts.scheme == "https" or plain):
         # The access token travels with every request.

@@ -16,8 +16,10 @@ from app.domain.phone import mask
 request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The request that the running task serves."""
 
-# Digits inside a longer word belong to one of our public ids; a date is no phone.
-_PHONE: Final = re.compile(r"(?<![\w.])(?!(?:19|20)\d\d-\d\d-\d\d(?!\d))\+?\d(?:[ ()-]{0,2}\d){7,14}(?![\w.]*\w)")
+# Digits inside a longer word belong to one of our public ids, but the letter of an escape (the \n of a repr) is no word;
+# a date is no phone.
+_START: Final = r"(?:(?<![\w.])|(?<=\\[abfnrtv])|(?<=\\x[0-9a-f]{2})|(?<=\\u[0-9a-f]{4}))"
+_PHONE: Final = re.compile(_START + r"(?!(?:19|20)\d\d-\d\d-\d\d(?!\d))\+?\d(?:[ ()-]{0,2}\d){7,14}(?![\w.]*\w)")
 # Meta's message ids hold the guest's phone in base64.
 _MESSAGE_ID: Final = re.compile(r"wamid\.[A-Za-z0-9+/=_-]+")
 
@@ -58,8 +60,9 @@ def configure(level: str, form: str) -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else PlainFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # httpx logs the address of every request, which names Meta's ids; what matters of it is in the attempts. Alembic
-    # tells of every look at the revision, and /health/ready looks often.
-    for talkative in ("httpx", "alembic.runtime.migration"):
+    # tells of every look at the revision, and /health/ready looks often. aiosqlite and SQLAlchemy show the
+    # parameters of SQL, which are guests' names and phones; asyncio shows what its tasks hold.
+    for talkative in ("httpx", "alembic.runtime.migration", "aiosqlite", "sqlalchemy.engine", "asyncio"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 

@@ -27,7 +27,7 @@ from app.services.bundle import Services
 from app.services.dispatch import Dispatch
 from app.services.events import Events
 from app.services.guests import Guests
-from app.services.health import DatabaseState, Health
+from app.services.health import Concerns, DatabaseState, Health
 from app.services.numbers import ensure_number
 from app.services.prechecks import Prechecks
 from app.services.reading import Reader
@@ -94,7 +94,7 @@ async def build_services(
             db, stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS)
         ),
         reader=Reader(db, unconfirmed_after=timedelta(seconds=settings.unconfirmed_after)),
-        health=Health(db),
+        health=Health(db, timedelta(seconds=settings.unconfirmed_after)),
     )
 
 
@@ -164,6 +164,9 @@ def create_app(
     async def database_state() -> DatabaseState:
         return await running.use().health.database()
 
+    async def concerns() -> Concerns | None:
+        return await running.use().health.concerns()
+
     app_secret = settings.meta_app_secret
     return Litestar(
         route_handlers=[
@@ -179,7 +182,7 @@ def create_app(
                 app_secrets=app_secret.reveal().split(",") if app_secret else (),
                 verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,
             ),
-            *health_routes(database_state, running.dispatcher_state, webhook_ready=app_secret is not None),
+            *health_routes(database_state, concerns, running.dispatcher_state, webhook_ready=app_secret is not None),
         ],
         lifespan=[lifespan],
         middleware=[RequestIds()],

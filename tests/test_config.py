@@ -81,6 +81,27 @@ def test_what_is_refused(name: str, value: str) -> None:
     assert len(text) < 200
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://user:x@y:hunter2@127.0.0.1/db"),
+        ("DATABASE_URL", "postgresql://user:x@hunter2@127.0.0.1/db"),
+        ("DATABASE_URL", "postgresql://user:x@y/hunter2@127.0.0.1/db"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:hunter2/db"),
+        ("DATABASE_URL", "postgresql://127.0.0.1/db?port=hunter2"),
+        ("DATABASE_URL", "postgresql://127.0.0.1/db?hunter2=1"),
+        ("META_GRAPH_URL", "https://[hunter2"),
+        ("META_GRAPH_URL", "https://graph.facebook.com:hunter2"),
+    ],
+)
+def test_a_url_that_cannot_be_taken_apart_is_not_quoted(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must ") as refused:
+        read(**{name: value})
+    assert "hunter2" not in str(refused.value)
+    if "@" in value:
+        assert "percent-encoded" in str(refused.value)
+
+
 def test_what_is_taken() -> None:
     chosen = read(
         META_GRAPH_URL="http://127.0.0.1:9000/", SEND_RATE="0.5", PORT="0", GRAPHIQL="On", DISPATCH="no",

@@ -20,6 +20,13 @@ def test_phones_are_masked(phone: str, around: str) -> None:
     assert sum(char.isdecimal() for char in shown) <= 6
 
 
+@pytest.mark.parametrize("escape", [r"\n", r"\r", r"\t", r"\x0b", r"\u202a"])
+def test_phones_behind_an_escaped_control_character_are_masked(escape: str) -> None:
+    """As in the repr of a guest list: the letter of the escape is no part of a word."""
+    shown = logs.masked(f"'name,phone{escape}guest 0{escape}919820010000{escape}msg_01234567890123456789012345678901'")
+    assert shown == f"'name,phone{escape}guest 0{escape}•••••0000{escape}msg_01234567890123456789012345678901'"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -59,6 +66,19 @@ def test_json_lines() -> None:
 def test_plain_lines() -> None:
     line = logs.PlainFormatter().format(record("sent to %s", "+919876543210"))
     assert line.endswith("WARNING app.worker: sent to +91•••••3210")
+
+
+@pytest.mark.parametrize("name", ["aiosqlite", "sqlalchemy.engine.Engine", "asyncio", "httpx"])
+def test_debugging_shows_no_parameters_of_sql(name: str) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logs.configure("DEBUG", "json")
+        assert logging.getLogger("app").isEnabledFor(logging.DEBUG)
+        assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
 
 
 def test_configure(capsys: pytest.CaptureFixture[str]) -> None:

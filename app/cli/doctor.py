@@ -15,10 +15,11 @@ from app.cli.running import state_of
 from app.config import Secret, Settings, SettingsError, described
 from app.db.engine import UnitOfWork
 from app.db.tables import NumberRow, TemplateRow
-from app.domain.enums import TemplateStatus
+from app.domain.enums import MessageState, TemplateStatus
 from app.domain.errors import AppError
+from app.domain.texts import STATES
 from app.main import build_database, build_meta
-from app.services.health import DatabaseState
+from app.services.health import Concerns, DatabaseState, concerns
 
 Mark = Literal["ok", "warn", "fail"]
 
@@ -93,6 +94,9 @@ async def _examine(settings: Settings) -> list[Finding]:
         if state is DatabaseState.OK and settings.meta_phone_number_id is not None:
             phone_number_id = settings.meta_phone_number_id
             findings += await database.read(lambda uow: _number(uow, phone_number_id))
+        if state is DatabaseState.OK:
+            after = timedelta(seconds=settings.unconfirmed_after)
+            findings += _messages(await database.read(lambda uow: concerns(uow, after)))
     finally:
         await database.close()
     return findings
@@ -158,6 +162,18 @@ async def _meta(settings: Settings) -> list[Finding]:
         f"{profile.verified_name or 'a number without a verified name'}, quality {profile.quality_rating or 'unknown'}"
     )
     return [Finding("ok", "Meta token", f"works: {name}, {len(templates)} templates")]
+
+
+def _messages(found: Concerns) -> list[Finding]:
+    findings = []
+    if found.unconfirmed_overdue:
+        _, next_step = STATES[MessageState.UNCONFIRMED]
+        text = f"Messages for longer than UNCONFIRMED_AFTER: {found.unconfirmed_overdue}. {next_step}"
+        findings.append(Finding("warn", "Unconfirmed", text))
+    if found.taken_twice:
+        text = f"Messages that WhatsApp took under two ids: {found.taken_twice}. Those guests may have got them twice; "
+        findings.append(Finding("fail", "Twice", f"{text}'invites verify' names them. Please report it as a fault."))
+    return findings
 
 
 async def _number(uow: UnitOfWork, phone_number_id: str) -> list[Finding]:

@@ -1,6 +1,7 @@
 """What the operator is told about an error that is no fault of the program."""
 
 from app.config import SettingsError
+from app.db.migrate import NewerDatabaseError
 from app.domain.errors import AppError
 from app.services.failures import database_is_away
 
@@ -10,12 +11,12 @@ def sentence_of(error: Exception) -> str | None:
     match error:
         case AppError():
             return error.message
-        case SettingsError():
+        case SettingsError() | NewerDatabaseError():
             return str(error)
         case _ if database_is_away(error):
             # The driver's own message may hold the address with its password.
             return (
-                f"The database cannot be used ({type(error).__name__}). See that it runs, that DATABASE_URL is right, "
-                "and that this user may write there; then try again."
+                f"The database cannot be used ({type(error).__name__}). See that it runs, that DATABASE_URL is right "
+                "(database or file, user, password), and that this user may write there; then try again."
             )
     return None

@@ -77,6 +77,11 @@ class CounterMoves:
             if part is not None:
                 self._breakdowns[run_id, *part] += step
 
+    def of_run(self, run_id: str) -> tuple[Counter[str], Counter[tuple[MessageState, str]]]:
+        """What is collected for one run: columns, and the parts of the divided ones."""
+        parts = Counter({(state, key): count for (run, state, key), count in self._breakdowns.items() if run == run_id})
+        return self._columns.get(run_id, Counter()), parts
+
     @property
     def run_ids(self) -> list[str]:
         return sorted(self._columns)

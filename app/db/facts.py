@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import UnitOfWork
-from app.db.tables import FactRow, StatusItemRow
+from app.db.tables import FactRow, MessageRow, StatusItemRow
 from app.domain import ids
 from app.domain.enums import ReceiptFinding
 from app.domain.lifecycle import NOTHING_KNOWN, Fact, FactStatus, Failure, Progress, join
 
 F = FactRow
+M = MessageRow
 S = StatusItemRow
 
 Key = tuple[str, str, FactStatus, datetime, int]
@@ -79,7 +80,7 @@ async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
         by_key.setdefault(fact.key, fact)
     if not by_key:
         return set()
-    known = await _known(uow, list(by_key))
+    stored = await known(uow, list(by_key))
     rows = uow.rows(
         _COLUMNS,
         [
@@ -101,13 +102,16 @@ async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
             where=excluded.digest < F.digest,
         )
     )
-    return by_key.keys() - known
+    return by_key.keys() - stored
 
 
 _KEY = ["number_id", "provider_message_id", "status", "at", "error_code"]
 
 
-async def _known(uow: UnitOfWork, keys: Sequence[Key]) -> set[Key]:
+async def known(uow: UnitOfWork, keys: Sequence[Key]) -> set[Key]:
+    """Those of the keys that are stored already."""
+    if not keys:
+        return set()
     asked = uow.rows({name: _COLUMNS[name] for name in _KEY}, keys, "asked")
     columns = [getattr(F, name) for name in _KEY]
     query = sa.select(*columns).join(asked, sa.and_(*(column == asked.c[column.key] for column in columns)))
@@ -172,3 +176,46 @@ async def of_messages(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str
         assert row.message_id is not None
         said[row.message_id] = join(said[row.message_id], _fact(*row[1:]).progress)
     return dict(said)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """A fact as it is kept, with what it says."""
+
+    id: str
+    message_id: str
+    """Whose it is, or could be where it is unmatched."""
+    key: Key
+    received_at: datetime
+    progress: Progress
+
+
+async def stored_of(uow: UnitOfWork, message_ids: Collection[str]) -> list[StoredFact]:
+    """Every fact of these messages."""
+    wanted = uow.rows({"id": F.message_id.type}, [(message_id,) for message_id in message_ids], "wanted")
+    query = sa.select(F.id, F.message_id, *_TOLD).join(wanted, wanted.c.id == F.message_id).order_by(F.id)
+    return [_stored(row) for row in await uow.session.execute(query)]
+
+
+async def matchable(uow: UnitOfWork, message_ids: Collection[str]) -> list[StoredFact]:
+    """Unmatched facts that name one of these messages by Meta's id: two units missed them together, and no sweep came."""
+    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in message_ids], "wanted")
+    query = (
+        sa.select(F.id, M.id, *_TOLD)
+        .join(M, sa.and_(M.number_id == F.number_id, M.provider_message_id == F.provider_message_id))
+        .join(wanted, wanted.c.id == M.id)
+        .where(F.message_id.is_(None))
+        .order_by(F.id)
+    )
+    return [_stored(row) for row in await uow.session.execute(query)]
+
+
+_TOLD = (
+    F.number_id, F.provider_message_id, F.status, F.at, F.error_code, F.received_at, F.digest, F.title, F.details,
+)  # fmt: skip
+
+
+def _stored(row: Any) -> StoredFact:
+    fact_id, message_id, number_id, wamid, status, at, code, received_at, *words = row
+    progress = _fact(status, at, code, *words).progress
+    return StoredFact(fact_id, message_id, (number_id, wamid, status, at, code), received_at, progress)

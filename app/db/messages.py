@@ -111,13 +111,24 @@ def _standing(row: Any) -> Standing:
     )
 
 
+async def read(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Standing]:
+    """The messages as they stand, not locked; those that do not exist are left out."""
+    if not message_ids:
+        return {}
+    return {row.id: _standing(row) for row in await uow.session.execute(_named(uow, message_ids))}
+
+
 async def lock(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Standing]:
     """The messages, locked in the order of their ids (the lock order); those that do not exist are left out."""
     if not message_ids:
         return {}
-    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
-    query = sa.select(*_COLUMNS).join(wanted, wanted.c.id == M.id).order_by(M.id).with_for_update(of=M)
+    query = _named(uow, message_ids).order_by(M.id).with_for_update(of=M)
     return {row.id: _standing(row) for row in await uow.session.execute(query)}
+
+
+def _named(uow: UnitOfWork, message_ids: Collection[str]) -> sa.Select[*tuple[Any, ...]]:
+    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
+    return sa.select(*_COLUMNS).join(wanted, wanted.c.id == M.id)
 
 
 async def lock_where(
@@ -133,6 +144,15 @@ async def lock_where(
     """
     query = sa.select(*_COLUMNS).where(*conditions).order_by(*order_by).limit(limit)
     return [_standing(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=skip_locked))]
+
+
+async def read_page(
+    uow: UnitOfWork, run_id: str, after: int, limit: int, *conditions: sa.ColumnElement[bool]
+) -> list[tuple[int, Standing]]:
+    """A run's messages behind this position, each with its own, in their order; nothing is locked."""
+    query = sa.select(*_COLUMNS, M.position).where(M.run_id == run_id, M.position > after, *conditions)
+    found = await uow.session.execute(query.order_by(M.position).limit(limit))
+    return [(row.position, _standing(row)) for row in found]
 
 
 async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:

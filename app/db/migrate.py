@@ -7,6 +7,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 from app.db.engine import Database
 
@@ -14,6 +16,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 7_204_577_219_313_001
 """Two processes that start at once migrate one after the other."""
+
+
+class NewerDatabaseError(Exception):
+    """The database is at a revision that this code does not have. The message is one line for the operator."""
 
 
 def configuration(connection: sa.Connection | None = None) -> Config:
@@ -32,7 +38,7 @@ def newest() -> str:
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Migrate the database at ``url``; does nothing where it is up to date."""
+    """Migrate the database at ``url``; does nothing where it is up to date. Raises NewerDatabaseError."""
     database = Database(url)
     try:
         async with database.connection() as connection:
@@ -40,6 +46,13 @@ async def upgrade(url: str, revision: str = "head") -> None:
                 await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
             await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
             await connection.commit()
+    except CommandError as error:
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
+        raise NewerDatabaseError(
+            "The database was migrated by a newer version of this program. Run that version, or set DATABASE_URL to "
+            "another database."
+        ) from error
     finally:
         await database.close()
 

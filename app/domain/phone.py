@@ -1,7 +1,7 @@
 """Phone numbers: what families type, as E.164; the spellings of one person; what may be shown of a number in a log.
 
-libphonenumber decides what is a number. A number that it knows to be possible but not valid is refused: it is a typing
-error or a stranger's phone.
+libphonenumber decides what is a number. A number that it knows to be possible but not valid, in none of its spellings,
+is refused: it is a typing error or a stranger's phone.
 """
 
 import re
@@ -78,9 +78,13 @@ def _e164(text: str, region: str) -> str | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if number.extension or not phonenumbers.is_valid_number(number):
+    if number.extension:
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if phonenumbers.is_valid_number(number):
+        return e164
+    # Copied from WhatsApp: Mexico with its old 1, Brazil without the ninth digit. There is one twin at most.
+    return next((twin for twin in spellings(e164) if phonenumbers.is_valid_number(phonenumbers.parse(twin))), None)
 
 
 def _ascii_digits(text: str) -> str:

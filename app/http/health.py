@@ -5,11 +5,15 @@ from collections.abc import Awaitable, Callable
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from app.services.health import DatabaseState
+from app.services.health import Concerns, DatabaseState
 
 
 def health_routes(
-    database: Callable[[], Awaitable[DatabaseState]], dispatcher: Callable[[], str], *, webhook_ready: bool
+    database: Callable[[], Awaitable[DatabaseState]],
+    concerns: Callable[[], Awaitable[Concerns | None]],
+    dispatcher: Callable[[], str],
+    *,
+    webhook_ready: bool,
 ) -> list[HTTPRouteHandler]:
     """``dispatcher`` says ``running``, ``off`` (another process sends) or ``stopped`` (it should run, and does not)."""
 
@@ -19,9 +23,14 @@ def health_routes(
         return {"status": "ok"}
 
     @get("/health/ready")
-    async def ready() -> Response[dict[str, str]]:
-        """200 when requests can be served; 503 while not. A webhook that is not set up is told, but stops nobody."""
+    async def ready() -> Response[dict[str, str | int]]:
+        """200 when requests can be served; 503 while not.
+
+        A webhook that is not set up, and messages that a person should look at, are told but stop nobody.
+        """
         state, sending = await database(), dispatcher()
+        found = await concerns() if state is DatabaseState.OK else None
+        told = {"unconfirmedOverdue": found.unconfirmed_overdue, "takenTwice": found.taken_twice} if found else {}
         fine = state is DatabaseState.OK and sending != "stopped"
         return Response(
             {
@@ -29,6 +38,7 @@ def health_routes(
                 "database": state,
                 "dispatcher": sending,
                 "webhook": "ok" if webhook_ready else "refused: META_APP_SECRET is not set",
+                **told,
             },
             status_code=200 if fine else 503,
             headers={"Cache-Control": "no-store"},

@@ -4,20 +4,30 @@ Once, at the door: behind it a search, an id that is none and the audit of a ref
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from graphql import StringValueNode, Visitor, visit
 from strawberry.extensions import SchemaExtension
 
+from app.domain.errors import ErrorCode
 from app.domain.text import storable
+from app.schema.errors import CodedError
+from app.services.inputs import Shortened
+
+MAX_NESTING: Final = 32
+"""Lists and objects within each other in the variables. The deepest input of the contract has 5."""
 
 
 class StorableTexts(SchemaExtension):
     """Cleans variables, and the literals of the document."""
 
     def on_operation(self) -> Iterator[None]:
-        if self.execution_context.variables:
-            self.execution_context.variables = _clean(self.execution_context.variables)
+        context = self.execution_context
+        try:
+            context.variables = _clean(context.variables, MAX_NESTING)
+        except CodedError as problem:
+            # Raised from here it would get past ``ErrorMapping``, and on a websocket be no answer at all.
+            context.pre_execution_errors = [problem]
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -30,18 +40,25 @@ class StorableTexts(SchemaExtension):
 
 class _Literals(Visitor):
     def enter_string_value(self, node: StringValueNode, *_: Any) -> StringValueNode | None:
-        cleaned = storable(node.value)
+        cleaned = _stored(node.value)
         if cleaned == node.value:
             return None
         return StringValueNode(value=cleaned, block=node.block, loc=node.loc)
 
 
-def _clean(value: Any) -> Any:
-    """``value``, which is JSON, with every text in it made storable."""
+def _clean(value: Any, nesting: int) -> Any:
+    """``value``, which is JSON, with every text in it made storable. Raises CodedError when nested more deeply."""
     if isinstance(value, str):
-        return storable(value)
+        return _stored(value)
+    if not isinstance(value, list | dict):
+        return value
+    if not nesting:
+        raise CodedError(f"The variables are nested more than {MAX_NESTING} levels deep.", ErrorCode.TOO_LARGE)
     if isinstance(value, list):
-        return [_clean(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _clean(each) for name, each in value.items()}
-    return value
+        return [_clean(each, nesting - 1) for each in value]
+    return {name: _clean(each, nesting - 1) for name, each in value.items()}
+
+
+def _stored(text: str) -> str:
+    cleaned = storable(text)
+    return text if cleaned == text else Shortened(cleaned)

@@ -1,6 +1,7 @@
 """GraphQL over HTTP and websocket: Strawberry's controller with this service's rules in its hooks."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -35,6 +36,10 @@ MAX_OPERATIONS: Final = 10
 INIT_TIMEOUT: Final = timedelta(seconds=10)
 """From the opening of a socket to its token."""
 
+_OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,254}")
+"""GraphQL's grammar of names (spec §2.1.9). No other text is looked up, or said back: not every one can be encoded."""
+
+_BAD_NAME: Final = "Send operationName as a name of up to 255 letters, digits and underscores, or leave it out."
 _NOT_JSON: Final = 'Send one JSON object: {"query": "…", "variables": {}, "operationName": null}.'
 
 
@@ -61,6 +66,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         payload = message.get("payload") or {}
         if not (isinstance(payload.get("query"), str) and isinstance(payload.get("variables"), dict | None)):
             return CodedError("Send a query as text, and its variables as an object.", ErrorCode.BAD_INPUT)
+        if not _may_name_an_operation(payload.get("operationName")):
+            return CodedError(_BAD_NAME, ErrorCode.BAD_INPUT)
         if len(self.operations) >= MAX_OPERATIONS:
             return CodedError(
                 f"At most {MAX_OPERATIONS} operations at a time on one socket. End one first.", ErrorCode.RATE_LIMITED
@@ -87,14 +94,17 @@ class RuledController(GraphQLController[Context, None]):
     def decode_json(self, data: str | bytes) -> object:
         try:
             found: object = json.loads(data, parse_constant=_no_constant)
-        except (UnicodeDecodeError, RecursionError) as error:
+        # A ValueError also is: bytes that are no UTF-8, and a number with more digits than Python converts.
+        except (ValueError, RecursionError) as error:
             raise json.JSONDecodeError(_NOT_JSON, "", 0) from error
         return found
 
     def parse_json(self, data: str | bytes) -> object:
         found = super().parse_json(data)
-        if not isinstance(found, dict) or not isinstance(found.get("operationName"), str | None):
+        if not isinstance(found, dict):
             raise HTTPException(HTTPStatus.BAD_REQUEST, _NOT_JSON)
+        if not _may_name_an_operation(found.get("operationName")):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, _BAD_NAME)
         return found
 
     async def execute_single(
@@ -149,6 +159,10 @@ def graphql_controller(
         allowed_origins=allowed_origins,
     )
     return type("Controller", (RuledController, made), {})
+
+
+def _may_name_an_operation(name: object) -> bool:
+    return name is None or (isinstance(name, str) and _OPERATION_NAME.fullmatch(name) is not None)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -9,7 +9,9 @@ import secrets
 from typing import Any, Final
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.domain.errors import AppError, ErrorCode
 from app.services.failures import database_is_away
@@ -18,6 +20,10 @@ _log = logging.getLogger(__name__)
 
 AWAY: Final = "The service cannot reach its database at the moment. Try again in a few seconds."
 INTERNAL: Final = "Internal error"
+
+
+# What Strawberry raises, on a websocket only, for documents that ask for no operation, or for one they do not have.
+_OF_THE_DOCUMENT: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
 class CodedError(GraphQLError):
@@ -49,7 +55,7 @@ def coded(error: GraphQLError) -> GraphQLError:
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    if cause is None:
+    if cause is None or isinstance(cause, _OF_THE_DOCUMENT):
         return _of_the_document(error)
     if isinstance(cause, AppError):
         _log.info("refused: %s %s", cause.code.value, cause.message)

@@ -5,19 +5,25 @@ kilobytes. Strawberry's own depth and alias limiters run beside it, and walk a f
 fragments which spread each other twice take 2³⁰ steps. Here every fragment is measured once.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from graphql import (
+    BREAK,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    IntValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    Visitor,
+    VisitorAction,
+    visit,
 )
 from strawberry.extensions import SchemaExtension
 
@@ -31,6 +37,10 @@ MAX_DEPTH: Final = 12
 MAX_FIELDS: Final = 400
 """With fragments filled in. The largest operation of the console has 60."""
 MAX_ALIASES: Final = 30
+MAX_DIGITS: Final = 100
+"""Of a whole number in the document. Int has 10; past 4,300 Python itself refuses to convert one, with a ValueError."""
+
+_LONG_NUMBER: Final = re.compile(rf"\d{{{MAX_DIGITS}}}")
 
 
 def document_problem(document: object) -> CodedError | None:
@@ -48,13 +58,41 @@ class Limits(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        # Once the document is parsed, the name of its first operation stands in for the one that was not sent.
+        self._named = self.execution_context.operation_name is not None
         yield
 
     def on_validate(self) -> Iterator[None]:
         document = self.execution_context.graphql_document
-        if document and (problem := _problem(document)):
+        if document and (problem := self._choice(document) or self._number(document) or _problem(document)):
             self.execution_context.pre_execution_errors = [problem]
         yield
+
+    def _choice(self, document: DocumentNode) -> CodedError | None:
+        """GraphQL's GetOperation() (spec §6.1), which Strawberry answers with the first."""
+        operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+        if self._named or len(operations) == 1:
+            return None
+        return CodedError("Name the operation to run in operationName: the document has several.", ErrorCode.BAD_INPUT)
+
+    def _number(self, document: DocumentNode) -> CodedError | None:
+        # Looking into every value takes as long as the parser, so only where there may be something to find.
+        if not _LONG_NUMBER.search(self.execution_context.query or ""):
+            return None
+        visit(document, numbers := _Numbers())
+        if not numbers.too_long:
+            return None
+        return CodedError(f"A number has more than {MAX_DIGITS} digits.", ErrorCode.BAD_INPUT, nodes=numbers.too_long)
+
+
+class _Numbers(Visitor):
+    too_long: IntValueNode | None = None
+
+    def enter_int_value(self, node: IntValueNode, *_: object) -> VisitorAction:
+        if len(node.value.lstrip("-")) <= MAX_DIGITS:
+            return None
+        self.too_long = node
+        return BREAK
 
 
 def _problem(document: DocumentNode) -> CodedError | None:

@@ -2,12 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from app.db.engine import Database
+import sqlalchemy as sa
+
+from app.db.engine import Database, UnitOfWork
+from app.db.messages import M
 from app.db.migrate import current, newest
+from app.db.tables import is_state
+from app.domain.enums import MessageState
+from app.services.base import utc_now
 from app.services.failures import database_is_away
 
 _PATIENCE: Final = 5.0
@@ -25,10 +32,40 @@ class DatabaseState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Concerns:
+    """What a person should look at, although the service works."""
+
+    unconfirmed_overdue: int
+    """Messages UNCONFIRMED for longer than the setting ``UNCONFIRMED_AFTER``."""
+    taken_twice: int
+    """Messages that WhatsApp took under two ids: must never be."""
+
+
+async def concerns(uow: UnitOfWork, unconfirmed_after: timedelta) -> Concerns:
+    """Over the whole database, by indexes that are empty while all is well."""
+    overdue = sa.and_(is_state(M.state, MessageState.UNCONFIRMED), M.state_since < utc_now() - unconfirmed_after)
+    counts = [
+        sa.select(sa.func.count()).select_from(M).where(each) for each in (overdue, M.second_message_id.is_not(None))
+    ]
+    return Concerns(*(await uow.session.execute(sa.select(*(count.scalar_subquery() for count in counts)))).one())
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Checks the database for ``/health/ready``."""
 
     db: Database
+    unconfirmed_after: timedelta = timedelta(0)
+
+    async def concerns(self) -> Concerns | None:
+        """None while the database is away."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self.db.read(lambda uow: concerns(uow, self.unconfirmed_after))
+        except Exception as error:
+            if not database_is_away(error):
+                raise
+            return None
 
     async def database(self) -> DatabaseState:
         try:

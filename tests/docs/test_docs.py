@@ -16,6 +16,7 @@ from app.domain.enums import MessageState, Permission, Role
 from app.domain.errors import ErrorCode
 from app.domain.lifecycle import DISPATCH, RANK, Dispatch
 from app.domain.roles import DEFAULT_ROLES_THAT_SEND, MANAGES, permissions
+from app.services.checks import KINDS
 from tests.docs.lifecycle_diagram import diagram
 
 ROOT = Path(__file__).parents[2]
@@ -249,6 +250,24 @@ def test_transitions_of_the_lifecycle() -> None:
 
 def test_the_diagram_is_up_to_date() -> None:
     assert list(blocks(TEXTS["docs/lifecycle.md"], "mermaid")) == [diagram()]
+
+
+def test_each_promise_says_how_it_is_kept_and_names_its_tests() -> None:
+    """That the tests exist is checked for every document above; here that no promise goes without."""
+    sections = re.findall(r"^## (\d+)\. .+?\n(.*?)(?=^## )", TEXTS["docs/promises.md"], re.MULTILINE | re.DOTALL)
+    assert [int(number) for number, _ in sections] == list(range(1, 12))
+    for number, text in sections:
+        how, _, listed = text.strip().partition("\n\n")
+        tests = listed.splitlines()
+        assert how.count(". ") + how.count(".\n") + how.endswith(".") >= 1, number
+        assert len(tests) >= 3, number
+        assert all(re.fullmatch(r"- `tests/[\w/]+\.py::test_\w+`", each) for each in tests), number
+        assert len(set(tests)) == len(tests), number
+
+
+def test_the_checks_of_verify() -> None:
+    rows = table(TEXTS["docs/promises.md"], "Promise", "Check", "Looks at")
+    assert rows == [[str(promise), title, unit] for promise, title, unit in KINDS.values()]
 
 
 @each_document

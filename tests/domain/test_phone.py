@@ -40,6 +40,11 @@ digits = st.text("0123456789", min_size=1, max_size=15)
         ("0171/1234567", "DE", "+491711234567"),
         ("98\x0045012345", "IN", INDIAN),
         ("98450\ud80012345", "IN", INDIAN),
+        ("+52 1 55 1234 5677", "IN", "+525512345677"),  # as WhatsApp spells it
+        ("+551187654321", "IN", "+5511987654321"),
+        ("11 8765-4321", "BR", "+5511987654321"),
+        ("+551123456789", "IN", "+551123456789"),  # a landline, valid as it is, gets no ninth digit
+        ("+541123456789", "IN", "+541123456789"),
     ],
 )
 def test_what_families_type_becomes_e164(raw: str, region: str, e164: str) -> None:

@@ -1,6 +1,7 @@
 """The app as a whole: health, request ids, the GraphiQL page, start and stop."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from app.db.engine import Database, UnitOfWork
-from app.db.tables import NumberRow, WorkspaceRow
+from app.db.tables import MessageRow, NumberRow, WorkspaceRow
+from app.domain.enums import MessageState
 from app.main import create_app
+from app.services.base import utc_now
 from app.whatsapp.port import Outcome, TemplateMessage
 from tests.schema.service import FakeMeta, client, serving, settings, wedding
 
@@ -21,7 +24,27 @@ async def test_ready(db: Database) -> None:
         assert (await service.http.get("/health/live")).json() == {"status": "ok"}
         response = await service.http.get("/health/ready")
         assert response.status_code == 200
-        assert response.json() == {"status": "ok", "database": "ok", "dispatcher": "running", "webhook": "ok"}
+        assert response.json() == {
+            "status": "ok", "database": "ok", "dispatcher": "running", "webhook": "ok",
+            "unconfirmedOverdue": 0, "takenTwice": 0,
+        }  # fmt: skip
+
+
+async def test_ready_tells_what_a_person_should_look_at(db: Database) -> None:
+    async with serving(db, unconfirmed_after=900.0, dispatch=False) as service:
+        run = await (await wedding(service)).send()
+
+        async def lose(uow: UnitOfWork) -> None:
+            messages = list(await uow.session.scalars(sa.select(MessageRow).where(MessageRow.run_id == run)))
+            for message, age in zip(messages, (899, 901), strict=False):
+                message.state, message.state_since = MessageState.UNCONFIRMED, utc_now() - timedelta(seconds=age)
+            messages[0].second_message_id = "wamid.second"
+
+        await db.write(lose)
+        response = await service.http.get("/health/ready")
+        assert response.status_code == 200, "the service itself works"
+        told = response.json()
+        assert (told["unconfirmedOverdue"], told["takenTwice"]) == (1, 1)
 
 
 async def test_ready_says_what_is_not_set_up(db: Database) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import random
 import re
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -111,17 +113,17 @@ async def test_outcomes_lock_messages_before_counters(wedding: Wedding) -> None:
 
 async def test_claim_cancel_and_block_keep_the_order_too(wedding: Wedding) -> None:
     run_id = await wedding.send()
-    world = wedding.world
-    acts = (
-        wedding.claim(1),
-        wedding.blocks.add(world.admin, workspace_id=world.workspace_id, phone="+919876500001", reason="asked"),
-        wedding.runs.pause(world.admin, id=run_id),
-        wedding.runs.resume(world.admin, id=run_id),
-        wedding.runs.cancel(world.admin, id=run_id),
+    runs, admin, workspace_id = wedding.runs, wedding.world.admin, wedding.world.workspace_id
+    acts: tuple[Callable[[], Coroutine[Any, Any, object]], ...] = (
+        lambda: wedding.claim(1),
+        lambda: wedding.blocks.add(admin, workspace_id=workspace_id, phone="+919876500001", reason="asked"),
+        lambda: runs.pause(admin, id=run_id),
+        lambda: runs.resume(admin, id=run_id),
+        lambda: runs.cancel(admin, id=run_id),
     )
     for act in acts:
         with statements(wedding.db) as seen:
-            await act
+            await act()
         assert_in_order(locks(seen))
     await wedding.check()
 

@@ -7,10 +7,12 @@ import pytest
 from app.checkpoints import before_commit
 from app.domain.audience import Audience
 from app.domain.enums import InviteCoverage, MessageState, RejectionReason, StaleReason
+from app.domain.requests import FromRun
+from app.services.guests import Guests
 from app.services.sends import PrecheckStale, SendSuccess
 from app.whatsapp.port import Behaviour
 from tests.races.barriers import ended, holding, waits
-from tests.sending.world import Wedding, accepted, refused, status, wamid
+from tests.sending.world import UNKNOWN, Wedding, accepted, refused, status, wamid
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +92,31 @@ async def test_a_later_run_spares_whose_failed_message_comes_to_life(
     assert (turned_away.state, turned_away.rejection_reason) == (
         MessageState.REJECTED, RejectionReason.ALREADY_INVITED,
     )  # fmt: skip
+    await wedding.check()
+
+
+@pytest.mark.parametrize("how", ["new-phone", "include-already-invited"])
+async def test_a_retry_spares_whose_earlier_message_comes_to_life(wedding: Wedding, how: str) -> None:
+    """What a retry repeats is looked at by its own name: also where the phone is another by now, or where the operator
+    allows second invites, for a retry is no second invite.
+    """
+    run_id = await wedding.send()
+    first, *rest = await wedding.claim()
+    await wedding.finish(rest, accepted)
+    await wedding.finish([first], UNKNOWN)
+    if how == "new-phone":
+        person = await wedding.world.person("Guest 00000")
+        await Guests(wedding.db).update_person(wedding.world.owner, id=person.id, phone="+919876599999")
+    retry = wedding.request(
+        from_run=FromRun(run_id, (MessageState.UNCONFIRMED,)),
+        include_already_invited=how == "include-already-invited",
+    )
+    retry_id = await wedding.send(retry)
+    (planned,) = await wedding.messages(retry_id)
+    assert planned.phone == ("+919876599999" if how == "new-phone" else first.to)
+    await wedding.post(status(wamid(first), "delivered", T, biz_opaque_callback_data=first.attempt_id))
+    assert await wedding.claim() == []
+    assert (await wedding.message(planned.id)).rejection_reason is RejectionReason.ALREADY_INVITED
     await wedding.check()
 
 

@@ -143,7 +143,11 @@ NO_REQUESTS = [
     b'{"query": "{ me { subject } }", "variables": []}',
     b'{"query": "{ me { subject } }", "operationName": 1}',
     b'{"query": "{ me { subject } }", "operationName": "other"}',
+    b'{"query": "{ me { subject } }", "operationName": "\\ud800"}',
+    b'{"query": "{ me { subject } }", "operationName": ""}',
+    b'{"query": "{ me { subject } }", "operationName": "' + b"x" * 256 + b'"}',
     b'{"query": "{ me { subject } }", "variables": {"x": NaN}}',
+    b'{"query": "{ me { subject } }", "variables": {"x": ' + b"9" * 5000 + b"}}",
     b'{"query": "subscription { sendRunProgress(id: \\"x\\") { id } }"}',
 ]
 
@@ -155,6 +159,7 @@ async def test_bodies_that_are_no_request(service: Service) -> None:
         assert response.status_code == 400, content[:80]
         assert response.json()["errors"][0]["extensions"]["code"] == "BAD_INPUT"
         assert response.json()["data"] is None
+        assert len(response.content) < 300, "nothing of the request is said back"
 
 
 async def test_only_json_is_taken(service: Service) -> None:

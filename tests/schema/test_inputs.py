@@ -1,5 +1,6 @@
 """What may be left out, what null clears, and that no text whatever is an internal error."""
 
+import json
 from typing import Any
 
 import pytest
@@ -172,3 +173,22 @@ async def test_what_cannot_be_stored_is_taken_out(service: Service) -> None:
     assert (await service.data(literal))["updateEvent"]["title"] == "Mehndi"
     unknown = r'mutation { updateEvent(input: {id: "x\u0000", title: "x"}) { title } }'
     assert await service.code(unknown) == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("subject", ["a\x00b", "a\ud800b", "a\u202eb", "a\u200bb", "a\nb", "ab "])
+async def test_a_subject_is_refused_where_it_would_become_another(service: Service, subject: str) -> None:
+    made = await wedding(service, [])
+    member = {"workspaceId": made.workspace, "subject": subject, "role": "PARENT_ADMIN"}
+    whole = "mutation($i: SetMemberInput!) { setMember(input: $i) { id } }"
+    fields = f'{{workspaceId: "{made.workspace}", role: PARENT_ADMIN, subject: SUBJECT}}'
+    literal = json.dumps(subject)
+    for query, variables in (
+        (whole, {"i": member}),
+        (f"mutation($s: String!) {{ setMember(input: {fields}) {{ id }} }}".replace("SUBJECT", "$s"), {"s": subject}),
+        (f"mutation {{ setMember(input: {fields}) {{ id }} }}".replace("SUBJECT", literal), {}),
+        (f"mutation($s: String! = {literal}) {{ setMember(input: {fields}) {{ id }} }}".replace("SUBJECT", "$s"), {}),
+    ):
+        error = await service.error(query, variables)
+        # A lone surrogate in the document itself is already no GraphQL.
+        if not error["message"].startswith("Syntax Error: Invalid Unicode escape"):
+            assert error["extensions"] == {"code": "BAD_INPUT", "field": "subject"}, query

@@ -7,7 +7,8 @@ import pytest
 from graphql import GraphQLError
 
 from app.schema import build_schema
-from app.schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT, MAX_FIELDS, MAX_TOKENS
+from app.schema.cleaning import MAX_NESTING
+from app.schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_DIGITS, MAX_DOCUMENT, MAX_FIELDS, MAX_TOKENS
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +108,45 @@ async def test_what_takes_validation_seconds_is_refused_before(document: str) ->
 async def test_what_is_too_deep_for_the_parser() -> None:
     for document in ("{ a" * 900 + "}" * 900, "{ event(id: " + "[" * 1400 + "]" * 1400 + ") { id } }"):
         assert "nested too deeply" in await message(document)
+
+
+def nested(levels: int) -> Any:
+    """As many lists within each other."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+async def test_variables_that_are_nested_too_deeply(service: Any) -> None:
+    query = "{ me { subject } }"
+    # The variables themselves are one level.
+    assert await service.data(query, {"x": nested(MAX_NESTING - 1)})
+    for levels in (MAX_NESTING, 500, 900):
+        refused = await service.error(query, {"x": nested(levels)})
+        assert refused["extensions"] == {"code": "TOO_LARGE"}, levels
+        assert "32 levels" in refused["message"]
+
+
+async def test_numbers_with_more_digits_than_python_converts() -> None:
+    for digits in (MAX_DIGITS + 1, 5_000):
+        for sign in ("", "-"):
+            document = f"{{ workspace(id: 1) {{ guestUnits(first: {sign}{'9' * digits}) {{ nodes {{ id }} }} }} }}"
+            assert "more than 100 digits" in await message(document)
+            assert await code(document) == "BAD_INPUT"
+    assert "32-bit" in await message(f"{{ workspace(id: 1) {{ guestUnits(first: {'9' * MAX_DIGITS}) {{ id }} }} }}")
+    assert await code(f'{{ event(id: "{"9" * 5_000}") {{ id }} }}') == PASSED, "digits of a text are no number"
+
+
+async def test_one_of_several_operations_is_named(service: Any) -> None:
+    document = "query A { me { subject } } query B { me { displayName } }"
+    refused = await service.error(document)
+    assert refused["extensions"] == {"code": "BAD_INPUT"}
+    assert "Name the operation to run" in refused["message"]
+    for name, found in (("A", {"subject": "anita"}), ("B", {"displayName": "Anita"})):
+        body = {"query": document, "operationName": name}
+        response = await service.http.post("/graphql", json=body, headers=service.headers())
+        assert response.json()["data"] == {"me": found}
 
 
 async def test_fragments_in_a_circle_end() -> None:

@@ -11,10 +11,12 @@ from app.auth import Identity, issue_token
 from app.db.engine import Database
 from app.domain import ids
 from app.schema import subscriptions
+from app.schema.cleaning import MAX_NESTING
 from app.schema.context import Context
 from tests.schema.service import Service, serving, status, wamid, wedding
 from tests.schema.sockets import Socket
 from tests.schema.test_console import OPERATIONS
+from tests.schema.test_limits import nested
 
 pytestmark = pytest.mark.anyio
 
@@ -140,7 +142,7 @@ async def test_an_allowed_origin(db: Database) -> None:
     [
         "no json", "[]", "1", '"x"', "{}", '{"type": 1}', '{"type": "subscribe"}', '{"type": "subscribe", "id": 1}',
         '{"type": "subscribe", "id": "1", "payload": []}', '{"type": "complete", "id": []}',
-        '{"type": "connection_init", "payload": 1}', "[" * 50_000,
+        '{"type": "connection_init", "payload": 1}', "[" * 50_000, "9" * 5000,
     ],
 )  # fmt: skip
 async def test_nonsense_closes_the_socket(idle: Service, text: str) -> None:
@@ -157,6 +159,12 @@ async def test_nonsense_within_an_operation(idle: Service) -> None:
             ({"query": "{ me { subject } }", "variables": []}, "BAD_INPUT"),
             ({"query": "{ me { subject } }".ljust(70_000)}, "TOO_LARGE"),
             ({"query": "{ nothing }"}, "BAD_INPUT"),
+            ({"query": ""}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }", "operationName": "\ud800"}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }", "operationName": 1}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }", "operationName": "other"}, "BAD_INPUT"),
+            ({"query": "query A { me { subject } } query B { me { displayName } }"}, "BAD_INPUT"),
+            ({"query": "{ me { subject } }", "variables": {"x": nested(MAX_NESTING)}}, "TOO_LARGE"),
         ):
             await socket.send({"type": "subscribe", "id": "1", "payload": payload})
             message = await socket.until("error")

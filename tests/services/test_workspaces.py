@@ -63,6 +63,11 @@ async def test_a_workspace_takes_the_number_that_is_configured(world: World) -> 
         ({"timezone": ""}, "timezone"),
         ({"timezone": "Asia/Kol\x00kata"}, "timezone"),
         ({"timezone": "x" * 300}, "timezone"),
+        ({"timezone": "Factory"}, "timezone"),
+        ({"timezone": "localtime"}, "timezone"),
+        ({"timezone": "posixrules"}, "timezone"),
+        ({"timezone": "posix/Asia/Kolkata"}, "timezone"),
+        ({"timezone": "right/Asia/Kolkata"}, "timezone"),
     ],
 )
 async def test_a_workspace_is_refused_for_bad_input(db: Database, given: dict[str, str], field: str) -> None:
@@ -158,6 +163,8 @@ async def test_a_member_who_is_not_active_is_a_stranger(world: World) -> None:
         ({"subject": "kiran\x00"}, "subject"),
         ({"subject": "ki\nran"}, "subject"),
         ({"subject": " kiran"}, "subject"),
+        ({"subject": "ki\u202eran"}, "subject"),
+        ({"subject": "ki\u200bran"}, "subject"),
         ({"subject": "\ud800"}, "subject"),
         ({"display_name": None}, "displayName"),
         ({"display_name": "  "}, "displayName"),

@@ -139,6 +139,7 @@ class MessageRow(Base):
         sa.Index("ix_invite_messages_live", "event_id", "phone", **_where(f"kind = 'INVITE' AND {LIVE_SQL}")),
         sa.Index("ix_invite_messages_queued_phone", "number_id", "phone", **_where("state = 'QUEUED'")),
         sa.Index("ix_invite_messages_cooling", "number_id", "failed_at", **_where("failure_code = 131049")),
+        sa.Index("ix_invite_messages_second", "run_id", **_where("second_message_id IS NOT NULL")),
         sa.Index("ix_invite_messages_event", "event_id", "run_id", "position"),
         sa.Index("ix_invite_messages_state", "run_id", "state", "position"),
     )

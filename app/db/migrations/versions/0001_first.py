@@ -432,6 +432,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invite_messages")),
     )
     op.create_index(
+        "ix_invite_messages_second",
+        "invite_messages",
+        ["run_id"],
+        unique=False,
+        postgresql_where=sa.text("second_message_id IS NOT NULL"),
+        sqlite_where=sa.text("second_message_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_invite_messages_cooling",
         "invite_messages",
         ["number_id", "failed_at"],
