@@ -85,6 +85,8 @@ async def test_a_worker_that_stalls_past_its_lease(
         assert truth.keys() == (INVITED if stall.sent else INVITED - {SLOW})
         assert [each.fenced for each in await wedding.attempts(SLOW)] == [True]
 
+        await wedding.check()
+
         await wedding.meta.order("resume")
         await eventually(wedding.meta_is_idle)
         truth = await wedding.truth()
