@@ -3,18 +3,16 @@
 Then it goes on where it stood. What it knows late is taken in for what it is: a fact always, an intention never.
 """
 
-import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.checkpoints import CLAIM_PICKED, SEND_ANSWERED, SEND_STARTING, before_commit, committed
+from app.checkpoints import SEND_ANSWERED, SEND_STARTING, committed
 from app.db.engine import Database
 from app.domain.enums import MessageState
-from tests.faults.process import REQUEST_LEFT, STALLING, SWEEP_SECONDS
+from tests.faults.process import REQUEST_LEFT, STALLING
 from tests.faults.running import Process, eventually
 from tests.faults.support import BLOCKED, OWNER, Place, phones, place
 
@@ -96,37 +94,6 @@ async def test_a_worker_that_stalls_past_its_lease(
         assert settled == {phone: state for phone, state in truth.items() if phone != SLOW}
         assert (await slow.end())[0] == 0
         await wedding.check()
-
-
-@pytest.mark.parametrize("moment", [CLAIM_PICKED, before_commit("outcomes")])
-async def test_a_worker_that_stalls_in_a_transaction_keeps_what_it_holds(
-    moment: str, tmp_path: Path, db: Database, database_url: str
-) -> None:
-    """Its locks are its own: nobody gives up or sends what it is about to write, however long it takes."""
-    async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
-        slow = await stalled(wedding, moment, "stall-within", lease="" if moment == CLAIM_PICKED else "2")
-        (before,) = [each for each in await wedding.messages() if each.phone == SLOW]
-        other = wedding.start("worker")  # which on SQLite waits for the frozen writer before it says a word
-
-        async def beside() -> bool:
-            """As much as can happen meanwhile: a frozen writer holds all of SQLite, a frozen outcome its run's counters."""
-            states = await wedding.states()
-            lease_is_over = before.lease_until is None or before.lease_until < datetime.now(UTC)
-            others_are_sent = all(states[phone] is ACCEPTED for phone in INVITED - {SLOW})
-            return lease_is_over and (others_are_sent or db.sqlite or moment != CLAIM_PICKED)
-
-        await eventually(beside)
-        await asyncio.sleep(3 * SWEEP_SECONDS)
-        assert (await wedding.states())[SLOW] is before.state
-        wedding.wake()
-        await eventually(wedding.is_done)
-        states, truth = await wedding.states(), await wedding.truth()
-        assert states[SLOW] is ACCEPTED
-        # With its outcome half written it may have claimed the next message, whose lease then ran out.
-        assert {phone for phone, state in states.items() if state is not UNCONFIRMED} <= truth.keys()
-        assert set(states.values()) <= ({ACCEPTED} if moment == CLAIM_PICKED else {ACCEPTED, UNCONFIRMED})
-        await wedding.check()
-        assert [(await each.end())[0] for each in (slow, other)] == [0, 0]
 
 
 async def stalled(wedding: Place, moment: str, how: str = "stall", lease: str = "") -> Process:
