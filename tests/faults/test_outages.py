@@ -76,8 +76,8 @@ async def test_postgresql_is_away_in_the_middle_of_a_run_and_of_a_webhook_storm(
         await wedding.send(token)
         await eventually(lambda: taken(wedding, len(GUESTS) // 3))
 
+        tries = tried(service.output, worker.output)  # before, for they notice while the server is still ending
         await asyncio.to_thread(server.crash)
-        tries = tried(service.output, worker.output)
         assert await wedding.post(status("wamid.x", "sent", 1795500000)) == 503
         refused = await wedding.ask(SEND, token=token)
         assert refused["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
