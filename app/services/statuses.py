@@ -83,13 +83,11 @@ class Statuses:
         bound = await messages.bound(self.uow, list(pairs.values()))
         missing = {named[index] for index, pair in pairs.items() if pair not in bound and index in named}
         known = await messages.phones(self.uow, missing)
-        owner: dict[int, str] = {}
+        # One status that names our attempt tells whose id it is, also for its neighbours that do not name it.
         for index, pair in pairs.items():
-            if pair in bound:
-                owner[index] = bound[pair]
-            elif index in named and known.get(named[index], ("",))[0] == pair[0]:
-                owner[index] = named[index]
-        return owner
+            if pair not in bound and index in named and known.get(named[index], ("",))[0] == pair[0]:
+                bound[pair] = named[index]
+        return {index: bound[pair] for index, pair in pairs.items() if pair in bound}
 
     def _fact(self, entry: Entry, message_id: str | None) -> NewFact | None:
         item = entry.item

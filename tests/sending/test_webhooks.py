@@ -67,6 +67,17 @@ async def test_a_status_before_the_answer_is_matched_by_our_attempt_id(wedding: 
     await wedding.check()
 
 
+async def test_one_status_that_names_our_attempt_places_its_neighbours_too(wedding: Wedding) -> None:
+    await wedding.send()
+    claim = (await wedding.claim(1))[0]
+    named = status(wamid(claim), "delivered", T + 4, biz_opaque_callback_data=claim.attempt_id)
+    await wedding.post(status(wamid(claim), "sent", T), named, status(wamid(claim), "read", T + 9))
+    items = await rows(wedding.db, StatusItemRow)
+    assert {(item.finding, item.message_id) for item in items} == {(None, claim.message_id)}
+    assert (await one(wedding.db, MessageRow, MessageRow.id == claim.message_id)).state is MessageState.READ
+    await wedding.check()
+
+
 async def test_a_status_that_came_before_its_id_was_known_is_taken_in(wedding: Wedding) -> None:
     await wedding.send()
     claim = (await wedding.claim(1))[0]
