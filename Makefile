@@ -7,7 +7,7 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test check mutants bench lock clean
+.PHONY: help setup demo test check mutants soak bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +29,9 @@ check: $(VENV)/.dev ## Format, lint, types, and whether schema.graphql is the co
 
 mutants: $(VENV)/.dev ## Break the code on purpose, one guard at a time, and see the tests catch it
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+soak: $(VENV)/.dev ## Five minutes of kills, storms, blocks and edits, then the reckoning (ARGS="--minutes 1 --seed 7")
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(VENV)/.dev ## Measure precheck and send of 10,000 recipients (ARGS="--recipients 1000" for another size)
 	@$(BIN)/python -m benchmarks.precheck_send $(ARGS)
