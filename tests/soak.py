@@ -232,9 +232,9 @@ class Reckoning:
 async def reckon(soak: Soak) -> Reckoning:
     """The rows against what the simulator took and told."""
     rows = {each.id: each for each in await soak.at.messages()}
-    taken = (await soak.at.meta.state())["messages"]
-    told = {each["callback"].partition(".")[0]: MessageState(each["told"].upper()) for each in taken}
-    twice = [message_id for message_id, times in Counter(each["callback"] for each in taken).items() if times > 1]
+    taken = [(each["callback"].partition(".")[0], each["told"]) for each in (await soak.at.meta.state())["messages"]]
+    told = {message_id: MessageState(state.upper()) for message_id, state in taken}
+    twice = [message_id for message_id, times in Counter(message_id for message_id, _ in taken).items() if times > 1]
     live: dict[tuple[str, str | None], list[str]] = {}
     for message_id in told:
         if (row := rows.get(message_id)) and row.state is not MessageState.FAILED:
