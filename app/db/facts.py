@@ -163,6 +163,21 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
     return dict(said)
 
 
+async def owners(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Whose facts these of Meta's ids have, by (number, Meta's id).
+
+    A message is found by its own id without this; by a second one, which raises the alarm, only the facts name it.
+    """
+    if not pairs:
+        return {}
+    columns = {"number_id": F.number_id.type, "provider_message_id": F.provider_message_id.type}
+    asked = uow.rows(columns, sorted(pairs), "asked")
+    same = sa.and_(F.number_id == asked.c.number_id, F.provider_message_id == asked.c.provider_message_id)
+    query = sa.select(F.number_id, F.provider_message_id, F.message_id).join(asked, same)
+    found = await uow.session.execute(query.where(F.message_id.is_not(None)).distinct())
+    return {(row[0], row[1]): row[2] for row in found if row[2] is not None}
+
+
 async def of_messages(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Progress]:
     """What all stored facts of these messages say together: the pure result that the live rows must equal."""
     if not message_ids:

@@ -69,25 +69,29 @@ class Statuses:
 
     async def _match(self, statuses: Sequence[Entry]) -> dict[int, str]:
         """Which message each status is about: by (number, Meta's id), else by our attempt id, never by phone."""
+        told = [entry.item for entry in statuses if isinstance(entry.item, StatusItem)]
         pairs: dict[int, tuple[str, str]] = {}
         named: dict[int, str] = {}
-        for index, entry in enumerate(statuses):
-            assert isinstance(entry.item, StatusItem)
-            number_id = self.numbers.get(entry.item.phone_number_id)
+        for index, item in enumerate(told):
+            number_id = self.numbers.get(item.phone_number_id)
             if number_id is None:
                 continue
-            pairs[index] = (number_id, entry.item.message_id)
-            attempt = ids.parse_attempt_id(entry.item.attempt) if entry.item.attempt else None
+            pairs[index] = (number_id, item.message_id)
+            attempt = ids.parse_attempt_id(item.attempt) if item.attempt else None
             if attempt is not None:
                 named[index] = attempt[0]
         bound = await messages.bound(self.uow, list(pairs.values()))
+        bound |= await facts.owners(self.uow, {pair for pair in pairs.values() if pair not in bound})
         missing = {named[index] for index, pair in pairs.items() if pair not in bound and index in named}
         known = await messages.phones(self.uow, missing)
-        # One status that names our attempt tells whose id it is, also for its neighbours that do not name it.
-        for index, pair in pairs.items():
-            if pair not in bound and index in named and known.get(named[index], ("",))[0] == pair[0]:
-                bound[pair] = named[index]
-        return {index: bound[pair] for index, pair in pairs.items() if pair in bound}
+        ours = {index: name for index, name in named.items() if known.get(name, ("",))[0] == pairs[index][0]}
+        # One fact that names our attempt tells whose id it is, also for its neighbours that do not name it. A status that
+        # is no fact speaks for itself alone: it leaves nothing behind by which a later body would find the message.
+        for index, name in ours.items():
+            if told[index].status is not None:
+                bound.setdefault(pairs[index], name)
+        found = {index: bound.get(pair) or ours.get(index) for index, pair in pairs.items()}
+        return {index: owner for index, owner in found.items() if owner}
 
     def _fact(self, entry: Entry, message_id: str | None) -> NewFact | None:
         item = entry.item

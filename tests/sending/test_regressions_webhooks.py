@@ -188,3 +188,40 @@ async def test_facts_that_were_missed_before_this_process_started_are_matched_at
     await wedding.dispatch.sweep(everything=True)
     assert (await wedding.message(claim.message_id)).state is MessageState.SENT
     await wedding.check()
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+async def test_what_is_told_of_a_second_id_is_taken_in_whichever_comes_first(
+    wedding: Wedding, read_first: bool
+) -> None:
+    """Only its own id was looked up for a message: a status of the second without our attempt id matched nothing."""
+    await wedding.send()
+    (claim,) = await wedding.claim(1)
+    await wedding.finish([claim], accepted)
+    told = [
+        status("wamid.second", "sent", T, biz_opaque_callback_data=claim.attempt_id),
+        status("wamid.second", "read", T + 9),
+    ]
+    for each in reversed(told) if read_first else told:
+        await wedding.post(each)
+    row = await wedding.message(claim.message_id)
+    assert (row.state, row.second_message_id) == (MessageState.READ, "wamid.second")
+    assert {fact.message_id for fact in await rows(wedding.db, FactRow)} == {claim.message_id}
+    await wedding.check()
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_status_that_is_no_fact_gives_its_neighbours_no_message(wedding: Wedding, together: bool) -> None:
+    """It did when they came in one body, and not when they came in two."""
+    await wedding.send()
+    (claim,) = await wedding.claim(1)
+    unheard = status(wamid(claim), "teleported", T, biz_opaque_callback_data=claim.attempt_id)
+    sent = status(wamid(claim), "sent", T)
+    for body in [[unheard, sent]] if together else [[unheard], [sent]]:
+        await wedding.post(*body)
+    assert (await wedding.message(claim.message_id)).state is MessageState.SENDING
+    items = await rows(wedding.db, StatusItemRow)
+    assert [(item.status, item.message_id) for item in items] == [("teleported", claim.message_id), ("sent", None)]
+    await wedding.finish([claim], accepted)
+    assert (await wedding.message(claim.message_id)).state is MessageState.SENT
+    await wedding.check()
