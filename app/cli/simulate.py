@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from app import logs
 from app.cli.server import address_of, listen, run_here
-from app.whatsapp.simulator import SimulatorOptions, create_simulator
+from app.whatsapp.simulator import Answer, SimulatorOptions, create_simulator
 
 _ENVIRONMENT: Final = {
     "phone_number_id": "META_PHONE_NUMBER_ID",
@@ -41,16 +41,31 @@ class Share(click.ParamType[Any]):
             self.fail("give a code of Meta's and a share from 0 to 1, such as 131026=0.03.", param, ctx)
 
 
-def _described() -> dict[str, str]:
-    """The docstrings under the fields of ``SimulatorOptions``: they are the options' help."""
-    (cls,) = ast.parse(textwrap.dedent(inspect.getsource(SimulatorOptions))).body
+def _described(described: type) -> dict[str, str]:
+    """The docstrings under the fields or members of a class: they are the help."""
+    (cls,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
     assert isinstance(cls, ast.ClassDef)
     texts = {}
     for one, following in zip(cls.body, cls.body[1:], strict=False):
         match one, following:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
                 texts[name] = " ".join(text.replace("``", "").split())
     return texts
+
+
+def _scripts_help() -> str:
+    """The answers that a script may ask for, in a paragraph that click is told not to wrap."""
+    answers = "\n".join(f"{name:<12}{text}" for name, text in _described(Answer).items())
+    return (
+        "What exactly the next requests for one guest get is told to the running simulator: POST /_simulator/scripts "
+        'with the same token, {"+16505550101": [{"answer": "ERROR_JSON", "code": 131000}, {"answer": "OK"}]}. '
+        "The answers are:\n\n\b\n"
+        f"{answers}\n\n"
+        "More of a step: accepted (true or false), twice (Meta takes it under two ids), statuses (what follows)."
+    )
 
 
 def _option(each: "Field[Any]", hint: Any, text: str) -> Callable[[Any], Any]:
@@ -73,7 +88,7 @@ def _option(each: "Field[Any]", hint: Any, text: str) -> Callable[[Any], Any]:
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    texts, hints = _described(), get_type_hints(SimulatorOptions)
+    texts, hints = _described(SimulatorOptions), get_type_hints(SimulatorOptions)
     for each in reversed(fields(SimulatorOptions)):
         if each.name not in _LEFT_OUT:
             command = _option(each, hints[each.name], texts.get(each.name, ""))(command)
@@ -83,7 +98,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command(
     "simulate-meta",
     epilog="Example: invites simulate-meta --webhook-url http://127.0.0.1:8000/webhooks/whatsapp --duplicates 0.2 "
-    "--disorder 1 --fail 131026=0.03",
+    f"--disorder 1 --fail 131026=0.03\n\n{_scripts_help()}",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0 takes any free one.")
 @_options

@@ -16,7 +16,7 @@ from app.cli.errors import sentence_of
 from app.cli.output import console, show_table
 from app.cli.simulate import _described
 from app.config import Settings
-from app.whatsapp.simulator import SimulatorOptions
+from app.whatsapp.simulator import Answer, SimulatorOptions
 from tests.cli.commands import SECRET, invites, the_line
 
 
@@ -131,7 +131,14 @@ def test_every_option_of_the_simulator_is_a_flag() -> None:
     for each in fields(SimulatorOptions):
         if each.name not in {"templates", "scripts"}:
             assert flags.get(each.name, f"--{each.name.replace('_', '-')}") in shown
-    assert _described()["disorder"] in shown
+    assert _described(SimulatorOptions)["disorder"] in shown
+
+
+def test_every_answer_that_a_script_may_ask_for_is_explained() -> None:
+    shown = " ".join(invites("simulate-meta", "--help").stdout.split())
+    texts = _described(Answer)
+    assert texts.keys() == set(Answer)
+    assert all(f"{name} {text}" in shown for name, text in texts.items())
 
 
 @pytest.mark.parametrize(("option", "code"), [("131026", 2), ("x=0.1", 2), ("131026=1.5", 1)])

@@ -84,18 +84,19 @@ async def test_script_says_what_each_request_gets() -> None:
         Step(Answer.ERROR_JSON, code=2, accepted=True),
         Step(Answer.GARBAGE),
         Step(Answer.NO_ID),
+        Step(Answer.EMPTY),
         Step(Answer.HELD),
         Step(Answer.OK),
     ]
     async with in_process(options(scripts={GUEST: script}, refuse_codes={131026: 1.0})) as meta:
         answers, totals = [], []
-        for _ in range(9):
+        for _ in range(10):
             answers.append(await meta.send())
             totals.append((await meta.accepted())["total"])
         other = await meta.send(send(to="+447700900102"))
         state = await meta.state()
-    assert [answer.status_code for answer in answers] == [400, 500, 500, 500, 200, 200, 200, 200, 400]
-    assert totals == [0, 0, 0, 1, 2, 3, 4, 5, 5]
+    assert [answer.status_code for answer in answers] == [400, 500, 500, 500, 200, 200, 200, 200, 200, 400]
+    assert totals == [0, 0, 0, 1, 2, 3, 4, 5, 6, 6]
     assert answers[0].json()["error"]["code"] == 131056
     assert answers[1].text.startswith("<!DOCTYPE html>")
     assert answers[2].json()["error"]["code"] == 131000
@@ -103,12 +104,13 @@ async def test_script_says_what_each_request_gets() -> None:
     with pytest.raises(json.JSONDecodeError):
         answers[4].json()
     assert "messages" not in answers[5].json()
-    assert answers[6].json()["messages"][0]["message_status"] == "held_for_quality_assessment"
-    assert answers[7].json()["messages"][0]["message_status"] == "accepted"
+    assert answers[6].content == b""
+    assert answers[7].json()["messages"][0]["message_status"] == "held_for_quality_assessment"
+    assert answers[8].json()["messages"][0]["message_status"] == "accepted"
     # The script is used up, and was this recipient's alone: chance refuses both.
-    assert answers[8].json()["error"]["code"] == other.json()["error"]["code"] == 131026
+    assert answers[9].json()["error"]["code"] == other.json()["error"]["code"] == 131026
     assert state["answers"] == {
-        "REFUSE 131056": 1, "ERROR_HTML": 1, "ERROR_JSON": 2, "GARBAGE": 1, "NO_ID": 1, "HELD": 1, "OK": 1,
+        "REFUSE 131056": 1, "ERROR_HTML": 1, "ERROR_JSON": 2, "GARBAGE": 1, "NO_ID": 1, "EMPTY": 1, "HELD": 1, "OK": 1,
         "REFUSE 131026": 2,
     }  # fmt: skip
 
@@ -156,6 +158,7 @@ async def test_bad_orders_name_the_field_and_change_nothing() -> None:
         {"answer": Answer.OK, "accepted": False},
         {"answer": Answer.REFUSE, "code": 131026, "accepted": True},
         {"answer": Answer.REFUSE},
+        {"answer": Answer.ERROR_HTML, "twice": True},
     ],
 )
 def test_contradictory_steps_are_refused(arguments: dict[str, Any]) -> None:

@@ -133,6 +133,8 @@ def _answer(reply: Reply) -> Response[bytes]:
             return _json(errors.envelope(GraphError(code, f"{errors.title(code)}.")), 500)
         case Answer.GARBAGE:
             return Response(_GATEWAY_PAGE, media_type="text/html", status_code=200)
+        case Answer.EMPTY:
+            return Response(b"", media_type=_JSON, status_code=200)
         case Answer.CUT | Answer.HANG:
             return _CutResponse(msgspec.json.encode(_acceptance(reply)))
     return _json(_acceptance(reply))

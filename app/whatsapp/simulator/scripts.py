@@ -23,6 +23,8 @@ class Answer(StrEnum):
     """200 with JSON that names no message."""
     GARBAGE = "GARBAGE"
     """200 with something that is not JSON."""
+    EMPTY = "EMPTY"
+    """200 with nothing in it."""
     REFUSE = "REFUSE"
     """Meta's error envelope with ``code``."""
     ERROR_HTML = "ERROR_HTML"
@@ -63,6 +65,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Error code of REFUSE and ERROR_JSON."""
     accepted: bool | None = None
     """Whether the message is really taken. None: as the answer suggests (not for REFUSE and ERROR_*, else yes)."""
+    twice: bool = False
+    """Meta takes the message a second time, under a second id with the same statuses: must never be, and must be seen."""
     statuses: tuple[ScriptedStatus, ...] | None = None
     """Posted in this order when the message is taken; None: as the seed decides."""
 
@@ -71,6 +75,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadInputError(f"{self.answer} always accepts; leave accepted out.", field="accepted")
         if self.answer is Answer.REFUSE and (self.accepted or self.code <= 0):
             raise BadInputError("REFUSE needs a code above 0 and never accepts.", field="code")
+        if self.twice and not self.accepts:
+            raise BadInputError("What is not accepted cannot be accepted twice.", field="twice")
 
     @property
     def accepts(self) -> bool:

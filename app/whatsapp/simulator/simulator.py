@@ -9,7 +9,7 @@ from app.whatsapp.simulator.errors import GraphError
 from app.whatsapp.simulator.ledger import AcceptedMessage, Ledger
 from app.whatsapp.simulator.options import SimulatorOptions
 from app.whatsapp.simulator.poster import Poster
-from app.whatsapp.simulator.scripts import Answer, Step
+from app.whatsapp.simulator.scripts import Answer, ScriptedStatus, Step
 from app.whatsapp.simulator.template import Template
 from app.whatsapp.simulator.validation import Send, parse_send
 
@@ -70,9 +70,15 @@ class Simulator:
         statuses = step.statuses
         if statuses is None:
             statuses = fate.statuses(self.options, send.recipient, held=step.answer is Answer.HELD)
+        message = self._accept(send, statuses)
+        if step.twice:
+            self._accept(send, statuses)
+        return Reply(send, step, message)
+
+    def _accept(self, send: Send, statuses: tuple[ScriptedStatus, ...]) -> AcceptedMessage:
         message = self.ledger.accept(send, statuses, self.now())
         self.poster.push_statuses(message)
-        return Reply(send, step, message)
+        return message
 
     def _next_step(self, recipient: str) -> Step:
         script = self._scripts.get(recipient)
