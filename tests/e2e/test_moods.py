@@ -81,7 +81,7 @@ class Place:
 async def place(db: Database, guests: int) -> AsyncIterator[Place]:
     wedding = await make_wedding(db, people(guests))
     routes = webhook_routes(lambda: wedding.webhooks.ingest, app_secrets=[SECRET], verify_token=None)
-    played = options(phone_number_id=await wedding.phone_number_id(), templates=TEMPLATES)
+    played = options(phone_number_id=await wedding.phone_number_id(), templates=TEMPLATES, linger=0.05)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
         serve(create_simulator(played)) as meta_url,

@@ -4,11 +4,13 @@
                    ``<moment>@<n>:stall`` freezes all of it, event loop and sweeps included, until the file
                    ``FAULT_WAKE`` is there; several with ``;``. The moments are those of ``app.checkpoints`` and
                    ``REQUEST_LEFT``. ``stall`` waits until no other task of the process has a connection, since a
-                   frozen transaction holds its locks; ``stall-within`` is for a moment inside of one.
+                   frozen transaction holds its locks; ``stall-within`` is for a moment inside of one. A second stall
+                   of the process waits for the file ``FAULT_WAKE`` with ``.2`` at its end, and so on.
 ``FAULT_JOURNAL``  The simulator's journal; REQUEST_LEFT needs it.
 ``FAULT_LEASE``    Seconds that a claim lasts, instead of half a minute and more: nobody waits that long for a lease to end.
 ``FAULT_DRAIN``    Seconds that the end waits for a database that is away, instead of 10.
 ``FAULT_BUSY``     Seconds that SQLite waits for a lock, instead of 20.
+``FAULT_SWEEP``    Seconds between two sweeps, instead of 0.1.
 ``FAULT_DISK``     A file with the most pages that a SQLite database may have, read anew for every transaction.
 
 Production code knows nothing of any of this: what is not a moment of ``app.checkpoints`` is put in from here.
@@ -54,6 +56,7 @@ class Faults:
     def __init__(self, text: str, wake: Path) -> None:
         self._wake = wake
         self._connections = 0
+        self._stalls = 0
         self._times: Counter[str] = Counter()
         self._deeds: dict[tuple[str, int], str] = {}
         for fault in filter(None, text.split(";")):
@@ -77,11 +80,18 @@ class Faults:
         elif deed is not None:
             while deed == "stall" and self._connections:
                 await asyncio.sleep(0.001)
+            self._stalls += 1
+            wake = wake_file(self._wake, self._stalls)
             print(STALLING, moment, flush=True)
             for _ in range(int(LONGEST_STALL / 0.01)):
-                if self._wake.exists():
+                if wake.exists():
                     break
                 time.sleep(0.01)
+
+
+def wake_file(first: Path, stall: int) -> Path:
+    """What the nth stall of a process waits for."""
+    return first if stall == 1 else first.with_name(f"{first.name}.{stall}")
 
 
 def install(environment: Mapping[str, str], put: pytest.MonkeyPatch) -> None:
@@ -90,7 +100,7 @@ def install(environment: Mapping[str, str], put: pytest.MonkeyPatch) -> None:
     checkpoints.install(faults.reached)
     sa.event.listen(sa.Pool, "checkout", lambda *_: faults.connections(1))
     sa.event.listen(sa.Pool, "checkin", lambda *_: faults.connections(-1))
-    put.setattr(app.worker, "SWEEP_SECONDS", SWEEP_SECONDS)
+    put.setattr(app.worker, "SWEEP_SECONDS", float(environment.get("FAULT_SWEEP", SWEEP_SECONDS)))
     if seconds := environment.get("FAULT_LEASE"):
         lease = Lease(duration=float(seconds), reserve=float(seconds) / 2)
         put.setattr(app.main, "lease_for", lambda _timeout: lease)

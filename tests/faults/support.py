@@ -23,6 +23,7 @@ from app.main import build_meta, build_services
 from app.services.base import Actor
 from app.services.bundle import Services
 from app.whatsapp.simulator.webhooks import sign
+from tests.faults.process import wake_file
 from tests.faults.running import LONGEST, NoAnswerError, Process, fork
 from tests.sending.world import assert_counters, assert_facts, envelope
 from tests.services.world import guest
@@ -61,9 +62,9 @@ class Place:
     def settings(self) -> Settings:
         return Settings.from_env(self.env)
 
-    def wake(self) -> None:
-        """Lets every stalled process go on."""
-        Path(self.env["FAULT_WAKE"]).touch()
+    def wake(self, stall: int = 1) -> None:
+        """Lets every process go on that is in its nth stall."""
+        wake_file(Path(self.env["FAULT_WAKE"]), stall).touch()
 
     def start(self, *arguments: str, faults: str = "", **env: str) -> Process:
         """``invites``, which has said nothing yet."""

@@ -3,13 +3,15 @@
 Then it goes on where it stood. What it knows late is taken in for what it is: a fact always, an intention never.
 """
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.checkpoints import SEND_ANSWERED, SEND_STARTING, committed
+from app.checkpoints import CLAIM_PICKED, SEND_ANSWERED, SEND_STARTING, before_commit, committed
 from app.db.engine import Database
 from app.domain.enums import MessageState
 from tests.faults.process import REQUEST_LEFT, STALLING
@@ -60,7 +62,7 @@ async def test_a_worker_that_stalls_past_its_lease(
     async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
         await wedding.meta.order("pause")
         await wedding.meta.order("scripts", {SLOW: list(stall.script)})
-        slow = await stalled(wedding, stall.moment, lease=stall.lease)
+        slow = await stalled(wedding, f"{stall.moment}@1:stall", FAULT_LEASE=stall.lease)
         if not stall.lease:
             await wedding.let_leases_run_out()
         await wedding.serve()
@@ -96,9 +98,72 @@ async def test_a_worker_that_stalls_past_its_lease(
         await wedding.check()
 
 
-async def stalled(wedding: Place, moment: str, how: str = "stall", lease: str = "") -> Process:
-    """A worker that stands at ``moment`` with the first message of a new run."""
-    slow = await wedding.worker(faults=f"{moment}@1:{how}", FAULT_LEASE=lease, **ALONE)
+async def test_a_claim_that_stalls_half_written_keeps_its_message(
+    tmp_path: Path, db: Database, database_url: str
+) -> None:
+    """Its lock is its own: nobody else sends what it is about to claim, and nobody else has to wait for it."""
+    async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
+        slow = await stalled(wedding, f"{CLAIM_PICKED}@1:stall-within")
+        other = wedding.start("worker")  # which on SQLite waits for the frozen writer before it says a word
+
+        async def others_are_sent() -> bool:
+            states = await wedding.states()
+            return all(states[phone] is ACCEPTED for phone in INVITED - {SLOW})
+
+        if db.sqlite:
+            assert nobody_else_can_write(database_url)
+        else:
+            await eventually(others_are_sent)
+        assert (await wedding.states())[SLOW] is MessageState.QUEUED
+        await end_well(wedding, 1, slow, other)
+
+
+async def test_an_outcome_that_stalls_half_written_is_not_given_up(
+    tmp_path: Path, db: Database, database_url: str
+) -> None:
+    """Its lease is over, and every sweep passes the row by that it is about to write."""
+    writing = before_commit("outcomes")
+    async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
+        # It does not sweep itself, so that its own message is not given up on the way from one stall to the other.
+        slow = await stalled(wedding, f"{SEND_ANSWERED}@1:stall;{writing}@1:stall-within", FAULT_SWEEP="1000")
+        await wedding.let_leases_run_out()
+        wedding.wake()
+        await slow.says(f"{STALLING} {writing}")
+        swept = committed("leases")
+        other = wedding.start("worker", faults=f"{swept}@3:stall-within")  # it only says so: it is awake already
+        if db.sqlite:
+            assert nobody_else_can_write(database_url)
+        else:
+            await other.says(f"{STALLING} {swept}")
+        assert (await wedding.states())[SLOW] is MessageState.SENDING
+        await end_well(wedding, 2, slow, other)
+
+
+def nobody_else_can_write(database_url: str) -> bool:
+    """A frozen transaction holds all of a SQLite file."""
+    with closing(sqlite3.connect(database_url.partition("///")[2], timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            return "locked" in str(error)
+    return False
+
+
+async def end_well(wedding: Place, stall: int, *workers: Process) -> None:
+    """Wake who is in its nth stall: all that was half written is written, and everybody has one message."""
+    wedding.wake(stall)
+    await eventually(wedding.is_done)
+    assert await wedding.states() == dict.fromkeys(INVITED, ACCEPTED)
+    assert (await wedding.truth()).keys() == INVITED
+    await wedding.check()
+    for worker in workers:
+        await worker.says("Sending from")
+        assert (await worker.end())[0] == 0
+
+
+async def stalled(wedding: Place, faults: str, **env: str) -> Process:
+    """A worker that stands at the first of ``faults`` with the first message of a new run."""
+    slow = await wedding.worker(faults=faults, **ALONE, **env)
     await wedding.services.sends.send_invites(OWNER, token=await wedding.token())
     await slow.says(STALLING)
     return slow
