@@ -16,6 +16,8 @@ from sqlalchemy.engine import make_url
 from app.domain.stop_words import MAX_LENGTH, stop_word_key
 
 MIN_SECRET_BYTES: Final = 32
+MAX_APP_SECRETS: Final = 2
+"""Each is tried on every webhook, signed or not."""
 META_HOST: Final = "graph.facebook.com"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _ASYNC_DRIVERS: Final = {
@@ -141,6 +143,13 @@ def _header_secret(raw: str) -> Secret:
     return Secret(raw)
 
 
+def _app_secrets(raw: str) -> Secret:
+    secrets = [each.strip() for each in raw.split(",")]
+    if not all(secrets) or len(secrets) > MAX_APP_SECRETS:
+        raise ValueError("must be one secret, or two with a comma between them while it is being changed")
+    return Secret(",".join(secrets))
+
+
 _ENCODE: Final = "special characters in the password must be percent-encoded (@ as %40, : as %3A, / as %2F)"
 
 
@@ -231,7 +240,8 @@ class Settings:
         Secret | None, Setting("Access token for sending and for reading templates.", _header_secret)
     ] = None
     meta_app_secret: Annotated[
-        Secret | None, Setting("The Meta app's secret, which signs webhooks. Without it none is accepted.", Secret)
+        Secret | None,
+        Setting("The Meta app's secret, which signs webhooks. Without it none is accepted.", _app_secrets),
     ] = None
     meta_verify_token: Annotated[
         Secret | None, Setting("Word that Meta repeats when the webhook is set up.", Secret)
@@ -283,6 +293,11 @@ class Settings:
     def provider_configured(self) -> bool:
         """True when there is a number to send from and a token to send with."""
         return self.meta_phone_number_id is not None and self.meta_access_token is not None
+
+    @property
+    def app_secrets(self) -> tuple[str, ...]:
+        """Both secrets of Meta's app while it is being changed; none where no webhook is accepted."""
+        return tuple(self.meta_app_secret.reveal().split(",")) if self.meta_app_secret else ()
 
     @property
     def simulated(self) -> bool:

@@ -15,11 +15,12 @@ from litestar.datastructures import ResponseHeader, State
 
 from app.auth import identify
 from app.config import Settings
+from app.counters import Counters
 from app.db.engine import Database
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
 from app.http.requests import RequestIds
-from app.http.webhook import webhook_routes
+from app.http.webhook import Answer, Answers, webhook_routes
 from app.schema import build_schema
 from app.schema.controller import graphql_controller
 from app.services.blocks import Blocks
@@ -118,6 +119,7 @@ class Running:
     worker: Worker | None = None
     dispatcher: "asyncio.Task[None] | None" = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    webhook_answers: Answers = field(default_factory=lambda: Counters(Answer))
 
     def use(self) -> Services:
         assert self.services is not None, "requests come after the start"
@@ -167,7 +169,6 @@ def create_app(
     async def concerns() -> Concerns | None:
         return await running.use().health.concerns()
 
-    app_secret = settings.meta_app_secret
     return Litestar(
         route_handlers=[
             graphql_controller(
@@ -179,10 +180,13 @@ def create_app(
             ),
             *webhook_routes(
                 lambda: running.use().webhooks.ingest,
-                app_secrets=app_secret.reveal().split(",") if app_secret else (),
+                app_secrets=settings.app_secrets,
                 verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,
+                answers=running.webhook_answers,
             ),
-            *health_routes(database_state, concerns, running.dispatcher_state, webhook_ready=app_secret is not None),
+            *health_routes(
+                database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
+            ),
         ],
         lifespan=[lifespan],
         middleware=[RequestIds()],

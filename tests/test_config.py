@@ -121,6 +121,16 @@ def test_whether_it_is_meta_and_whether_it_can_send() -> None:
     assert read(META_PHONE_NUMBER_ID="1", META_ACCESS_TOKEN="t").provider_configured
 
 
+def test_two_app_secrets_while_one_is_being_changed() -> None:
+    assert read().app_secrets == ()
+    assert read(META_APP_SECRET="one").app_secrets == ("one",)
+    assert read(META_APP_SECRET="new, old").app_secrets == ("new", "old")
+    for wrong in ("hidden,", ",hidden", "hidden,,", "hidden,b,c"):
+        with pytest.raises(SettingsError, match=r"^META_APP_SECRET must be one secret, or two with a comma") as refusal:
+            read(META_APP_SECRET=wrong)
+        assert "hidden" not in str(refusal.value)
+
+
 def test_no_secret_shows_itself() -> None:
     secrets = {
         name: f"{name}-{'hidden' * 6}"

@@ -7,13 +7,15 @@ with 200, for days (Meta, "Webhooks: overview"), so a body is refused only when 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 from litestar import MediaType, Request, Response, get, post
-from litestar.exceptions import ClientException
+from litestar.exceptions import ClientException, InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 
+from app.counters import Counters
 from app.domain.errors import UnavailableError
 from app.services.failures import database_is_away
 from app.whatsapp.webhook import signature_matches, verify_challenge
@@ -23,7 +25,39 @@ MAX_BYTES: Final = 3 * 1024 * 1024
 """Meta batches at most 1,000 updates into one body and keeps it below 3 MB ("Webhooks: overview")."""
 READ_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = "5"
+SIGNATURE_HEADER: Final = "x-hub-signature-256"
 
+
+class Answer(StrEnum):
+    """How a posted body can be answered: the name under which it is counted, and the whole text of the answer."""
+
+    KEPT = "ok"
+    NOT_SIGNED = "not signed"
+    TOO_LARGE = "too large"
+    TOO_SLOW = "too slow"
+    INCOMPLETE = "incomplete"
+    NOT_SET_UP = "not set up"
+    BUSY = "busy"
+
+
+_STATUS: Final = {
+    Answer.KEPT: 200,
+    Answer.NOT_SIGNED: 401,
+    Answer.TOO_LARGE: 413,
+    Answer.TOO_SLOW: 408,
+    Answer.INCOMPLETE: 400,
+    Answer.NOT_SET_UP: 503,
+    Answer.BUSY: 503,
+}
+_HEADERS: Final = {
+    # Without it the server would go on reading, to the end of the body, before it could take another request.
+    Answer.TOO_LARGE: {"Connection": "close"},
+    Answer.TOO_SLOW: {"Connection": "close"},
+    Answer.NOT_SET_UP: {"Connection": "close", "Retry-After": _RETRY_SECONDS},
+    Answer.BUSY: {"Retry-After": _RETRY_SECONDS},
+}
+
+Answers = Counters[Answer]
 Ingest = Callable[[Sequence[bytes]], Awaitable[object]]
 """Keeps bodies and applies what they say; returns once all of it is committed."""
 
@@ -37,55 +71,68 @@ def webhook_routes(
     *,
     app_secrets: Sequence[str],
     verify_token: str | None,
+    answers: Answers,
     read_seconds: float = READ_SECONDS,
 ) -> list[HTTPRouteHandler]:
-    """The two handlers. ``ingest`` is asked for once per body, since it is there only after the start of the app."""
+    """The two handlers. ``ingest`` is asked for once per body, since it is there only after the start of the app.
+
+    ``app_secrets`` has two while one is being changed, none where the webhook is not set up. Each answer
+    is counted in ``answers``; a body that is not signed costs nothing else.
+    """
 
     @get(PATH, media_type=MediaType.TEXT)
     async def verify(request: AnyRequest) -> Response[str]:
         """Meta's subscription check: repeat the challenge to whoever knows the verify token."""
         challenge = verify_challenge(request.query_params, verify_token or "")
-        return _answer(403, "forbidden") if challenge is None else _answer(200, challenge)
+        return _text(403, "forbidden") if challenge is None else _text(200, challenge)
 
     @post(PATH, media_type=MediaType.TEXT, status_code=200, request_max_body_size=MAX_BYTES)
     async def receive(request: AnyRequest) -> Response[str]:
+        answer = await judged(request)
+        answers.add(answer)
+        return _text(_STATUS[answer], answer, _HEADERS.get(answer))
+
+    async def judged(request: AnyRequest) -> Answer:
         if not app_secrets:
-            return _unavailable("not set up")
+            return Answer.NOT_SET_UP
         raw = await _read(request, read_seconds)
-        if isinstance(raw, Response):
+        if isinstance(raw, Answer):
             return raw
-        if not signature_matches(raw, request.headers.get("x-hub-signature-256"), app_secrets):
-            return _answer(401, "not signed")
+        if not signature_matches(raw, _only_signature(request), app_secrets):
+            return Answer.NOT_SIGNED
         try:
             await ingest()([raw])
         except UnavailableError:
-            return _unavailable("busy")
+            return Answer.BUSY
         except Exception as error:
             if not database_is_away(error):
                 raise
             _log.warning("webhook not kept, the database is away: %s", type(error).__name__)
-            return _unavailable("busy")
-        return _answer(200, "ok")
+            return Answer.BUSY
+        return Answer.KEPT
 
     return [verify, receive]
 
 
-async def _read(request: AnyRequest, seconds: float) -> bytes | Response[str]:
+async def _read(request: AnyRequest, seconds: float) -> bytes | Answer:
     """The raw body, counted while it comes in, or the answer to a body that cannot be had."""
     try:
         async with asyncio.timeout(seconds):
             return b"".join([chunk async for chunk in request.stream()])
     except RequestEntityTooLarge:
-        return _answer(413, "too large")
+        return Answer.TOO_LARGE
     except TimeoutError:
-        return _answer(408, "too slow")
-    except ClientException:
-        return _answer(400, "incomplete")
+        return Answer.TOO_SLOW
+    except (ClientException, InternalServerException):
+        # Litestar calls it its own fault when a client hangs up within the body.
+        return Answer.INCOMPLETE
 
 
-def _unavailable(text: str) -> Response[str]:
-    return _answer(503, text, {"Retry-After": _RETRY_SECONDS})
+def _only_signature(request: AnyRequest) -> str | None:
+    """The signature; None where two were sent, of which a proxy before us may have checked the other."""
+    sent = request.headers.getall(SIGNATURE_HEADER, [])
+    return sent[0] if len(sent) == 1 else None
 
 
-def _answer(status: int, text: str, headers: dict[str, str] | None = None) -> Response[str]:
+def _text(status: int, text: str, headers: dict[str, str] | None = None) -> Response[str]:
     return Response(text, status_code=status, media_type=MediaType.TEXT, headers=headers)

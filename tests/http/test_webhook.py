@@ -1,6 +1,8 @@
 """Meta's door: size, then signature, then durable, then 200; and nothing of what was sent comes back."""
 
 import asyncio
+import hmac
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,14 +11,18 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+import uvicorn
 from litestar import Litestar
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from app.cli.server import config_of, listen
+from app.counters import Counters
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import ReceiptRow
 from app.domain.errors import UnavailableError
-from app.http.webhook import MAX_BYTES, webhook_routes
+from app.http.webhook import MAX_BYTES, Answer, Answers, webhook_routes
 from tests.schema.service import APP_SECRET, body_of, client, serving, signed, status
+from tests.whatsapp.signatures import SECRET, SIGNATURES
 
 pytestmark = pytest.mark.anyio
 
@@ -37,12 +43,47 @@ class Kept:
         self.bodies += bodies
 
 
-@asynccontextmanager
-async def door(kept: Kept, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+def app_of(kept: Kept, answers: Answers | None = None, **changes: Any) -> Litestar:
     chosen: dict[str, Any] = {"app_secrets": [APP_SECRET], "verify_token": "verify me"} | changes
-    app = Litestar(webhook_routes(lambda: kept, **chosen), openapi_config=None, logging_config=None)
-    async with client(app) as http:
+    routes = webhook_routes(lambda: kept, answers=answers or Counters(Answer), **chosen)
+    return Litestar(routes, openapi_config=None, logging_config=None)
+
+
+@asynccontextmanager
+async def door(kept: Kept, answers: Answers | None = None, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(app_of(kept, answers, **changes)) as http:
         yield http
+
+
+@asynccontextmanager
+async def real_door(kept: Kept, answers: Answers, **changes: Any) -> AsyncIterator[int]:
+    """The same behind the server that serves it, on a port of the loopback: what a client that misbehaves sees."""
+    with listen("127.0.0.1", 0) as listening:
+        server = uvicorn.Server(config_of(app_of(kept, answers, **changes)))
+        # As ``serve`` without its signal handlers, which belong to the test run.
+        task = asyncio.create_task(server._serve([listening]))
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(task, 10)
+
+
+class Work:
+    """Counts what reaches the database: connections taken and statements."""
+
+    def __init__(self, db: Database) -> None:
+        self.count = 0
+        for engine in {db.writer.sync_engine, db.reader.sync_engine}:
+            sa.event.listen(engine, "before_cursor_execute", self._add)
+            sa.event.listen(engine.pool, "checkout", self._add)
+
+    def _add(self, *_: Any) -> None:
+        self.count += 1
+
+
+def happened(answers: Answers) -> dict[Answer, int]:
+    return {answer: count for answer, count in answers.totals.items() if count}
 
 
 async def test_a_signed_body_is_kept_as_it_came() -> None:
@@ -70,27 +111,98 @@ async def test_every_payload_of_meta(db: Database) -> None:
     assert await receipts(db) == bodies
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"X-Hub-Signature-256": ""},
-        {"X-Hub-Signature-256": "sha256="},
-        {"X-Hub-Signature-256": "sha256=" + "0" * 64},
-        {"X-Hub-Signature": "sha1=" + "0" * 40},
-        signed(b"another body"),
-        signed(b"{}", "another secret"),
-        signed(b"{}", ""),
-        {"X-Hub-Signature-256": signed(b"{}")["X-Hub-Signature-256"].removeprefix("sha256=")},
-        {"X-Hub-Signature-256": signed(b"{}")["X-Hub-Signature-256"].upper()},
-    ],
-)
-async def test_what_is_not_signed_is_refused(headers: dict[str, str]) -> None:
-    kept = Kept()
-    async with door(kept) as http:
+async def test_reference_signatures() -> None:
+    """Each fits its own body and none of the others."""
+    kept, answers = Kept(), Counters(Answer)
+    async with door(kept, answers, app_secrets=[SECRET]) as http:
+        for body, _ in SIGNATURES:
+            for other, signature in SIGNATURES:
+                response = await http.post(URL, content=body, headers={"X-Hub-Signature-256": f"sha256={signature}"})
+                assert response.status_code == (200 if body is other else 401)
+    assert kept.bodies == [body for body, _ in SIGNATURES]
+    assert happened(answers) == {Answer.KEPT: 4, Answer.NOT_SIGNED: 12}
+
+
+RIGHT = signed(b"{}")["X-Hub-Signature-256"]
+WRONG = "sha256=" + "0" * 64
+FORGED: list[list[tuple[str, str]]] = [
+    [],
+    [("X-Hub-Signature-256", "")],
+    [("X-Hub-Signature-256", "sha256=")],
+    [("X-Hub-Signature-256", WRONG)],
+    [("X-Hub-Signature-256", RIGHT[:-1])],
+    [("X-Hub-Signature-256", RIGHT + "0")],
+    [("X-Hub-Signature-256", RIGHT.removeprefix("sha256="))],
+    [("X-Hub-Signature-256", RIGHT.upper())],
+    [("X-Hub-Signature-256", "sha256=" + RIGHT.removeprefix("sha256=").upper())],
+    [("X-Hub-Signature-256", f"{RIGHT}, {RIGHT}")],
+    # Two of them, even if both are right: another reader of the request may look at the other one.
+    [("X-Hub-Signature-256", RIGHT), ("X-Hub-Signature-256", WRONG)],
+    [("X-Hub-Signature-256", WRONG), ("X-Hub-Signature-256", RIGHT)],
+    [("X-Hub-Signature-256", RIGHT), ("x-hub-signature-256", RIGHT)],
+    [("X-Hub-Signature", "sha1=" + "0" * 40)],
+    [("X-Hub-Signature", RIGHT)],
+    list(signed(b"another body").items()),
+    list(signed(b"{}", "another secret").items()),
+    list(signed(b"{}", "").items()),
+]
+
+
+@pytest.mark.parametrize("headers", FORGED)
+async def test_what_is_not_signed_is_refused(headers: list[tuple[str, str]]) -> None:
+    kept, answers = Kept(), Counters(Answer)
+    async with door(kept, answers) as http:
         response = await http.post(URL, content=b"{}", headers=headers)
     assert (response.status_code, response.text) == (401, "not signed")
     assert kept.bodies == []
+    assert happened(answers) == {Answer.NOT_SIGNED: 1}
+
+
+async def test_a_forged_body_costs_a_counter_and_nothing_of_the_database(db: Database) -> None:
+    body = PAYLOADS[0].read_bytes()
+    async with serving(db, dispatch=False) as service:
+        answers = service.app.state["running"].webhook_answers
+        work = Work(db)
+        for headers in FORGED:
+            assert (await service.http.post(URL, content=body, headers=headers)).status_code == 401
+        assert work.count == 0
+        assert happened(answers) == {Answer.NOT_SIGNED: len(FORGED)}
+        # The meter is no dummy.
+        assert (await service.http.post(URL, content=body, headers=signed(body))).status_code == 200
+        assert work.count > 0
+        assert happened(answers) == {Answer.NOT_SIGNED: len(FORGED), Answer.KEPT: 1}
+    assert await receipts(db) == [body]
+
+
+async def test_forged_bodies_leave_no_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A line for each would be a way to fill the disk."""
+    with caplog.at_level(logging.INFO, logger="app"):
+        async with door(Kept()) as http:
+            await http.post(URL, content=b"{}", headers=FORGED[3])
+    assert caplog.records == []
+
+
+async def test_every_secret_is_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However soon a text differs, and whichever secret fits: by the one comparison whose time does not tell."""
+    compared: list[tuple[Any, Any]] = []
+    honest = hmac.compare_digest
+
+    def watched(one: Any, other: Any) -> bool:
+        compared.append((one, other))
+        return honest(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    async with door(Kept(), app_secrets=["new", "old"]) as http:
+        for secret in ("new", "old", "neither"):
+            await http.post(URL, content=b"{}", headers=signed(b"{}", secret))
+            right = [signed(b"{}", each)["X-Hub-Signature-256"].removeprefix("sha256=") for each in ("new", "old")]
+            assert [one for one, _ in compared] == right
+            compared.clear()
+        for token in ("verify me", "verify mE", "Verify me", "v", "", "verify me" * 100):
+            params = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1"}
+            assert (await http.get(URL, params=params)).status_code == (200 if token == "verify me" else 403)
+            assert compared == [(token.encode(), b"verify me")]
+            compared.clear()
 
 
 async def test_both_secrets_hold_while_one_is_changed() -> None:
@@ -102,34 +214,91 @@ async def test_both_secrets_hold_while_one_is_changed() -> None:
 
 
 async def test_size() -> None:
-    kept = Kept()
-    async with door(kept) as http:
+    kept, answers = Kept(), Counters(Answer)
+    async with door(kept, answers) as http:
         largest = b"x" * MAX_BYTES
         assert (await http.post(URL, content=largest, headers=signed(largest))).status_code == 200
         response = await http.post(URL, content=largest + b"x", headers=signed(largest + b"x"))
         assert (response.status_code, response.text) == (413, "too large")
+    assert kept.bodies == [largest]
+    assert happened(answers) == {Answer.KEPT: 1, Answer.TOO_LARGE: 1}
 
-        sent = 0
 
-        async def endless() -> AsyncIterator[bytes]:
-            nonlocal sent
-            while sent < 10 * MAX_BYTES:
-                sent += 2**16
-                yield b"x" * 2**16
+async def test_a_body_without_a_length_is_counted_while_it_comes() -> None:
+    sent = 0
+    chunk = b"x" * 2**16
 
-        # Without a length in front, what comes in is counted.
-        assert (await http.post(URL, content=endless())).status_code == 413
-    assert len(kept.bodies) == 1
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += len(chunk)
+            yield chunk
+
+    kept, answers = Kept(), Counters(Answer)
+    async with door(kept, answers) as http:
+        response = await asyncio.wait_for(http.post(URL, content=endless()), 10)
+    assert (response.status_code, response.text) == (413, "too large")
+    # One chunk told that it is too much, and no other was asked for.
+    assert sent == MAX_BYTES + len(chunk)
+    assert kept.bodies == []
+    assert happened(answers) == {Answer.TOO_LARGE: 1}
+
+
+async def test_the_rest_of_a_body_that_is_too_large_is_not_waited_for() -> None:
+    answers = Counters(Answer)
+    async with real_door(Kept(), answers) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n%b\r\n" % (MAX_BYTES + 1, b"x" * (MAX_BYTES + 1)))
+        # It could go on; nobody listens any longer.
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert answer.endswith(b"too large")
+        writer.close()
+    assert happened(answers) == {Answer.TOO_LARGE: 1}
 
 
 async def test_a_body_that_does_not_come() -> None:
-    async def slow() -> AsyncIterator[bytes]:
-        yield b"x"
-        await asyncio.sleep(30)
+    kept, answers = Kept(), Counters(Answer)
+    async with real_door(kept, answers, read_seconds=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST {URL} HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: {RIGHT}\r\nContent-Length: 2\r\n\r\n{{"
+        writer.write(head.encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert answer.endswith(b"too slow")
+        writer.close()
+    assert happened(answers) == {Answer.TOO_SLOW: 1}
+    assert kept.bodies == []
 
-    async with door(Kept(), read_seconds=0.05) as http:
-        response = await asyncio.wait_for(http.post(URL, content=slow()), 5)
+
+async def test_a_body_that_comes_byte_by_byte() -> None:
+    """The time is for the whole body: each byte in time does not make it longer."""
+
+    async def slow() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    answers = Counters(Answer)
+    async with door(Kept(), answers, read_seconds=0.2) as http:
+        response = await asyncio.wait_for(http.post(URL, content=slow()), 10)
     assert (response.status_code, response.text) == (408, "too slow")
+    assert happened(answers) == {Answer.TOO_SLOW: 1}
+
+
+async def test_a_client_that_hangs_up_is_no_fault_of_ours() -> None:
+    """Litestar raises what would be a 500, and a traceback in the log for everybody who likes to fill it."""
+    answers = Counters(Answer)
+    async with real_door(Kept(), answers) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(10):
+            while not happened(answers):
+                await asyncio.sleep(0.01)
+    assert happened(answers) == {Answer.INCOMPLETE: 1}
 
 
 @pytest.mark.parametrize(
@@ -142,9 +311,11 @@ async def test_a_body_that_does_not_come() -> None:
     ],
 )
 async def test_what_cannot_be_kept_is_asked_for_again(error: Exception) -> None:
-    async with door(Kept(error)) as http:
+    answers = Counters(Answer)
+    async with door(Kept(error), answers) as http:
         response = await http.post(URL, content=b"{}", headers=signed(b"{}"))
     assert (response.status_code, response.text) == (503, "busy")
+    assert happened(answers) == {Answer.BUSY: 1}
     assert int(response.headers["Retry-After"]) > 0
 
 
@@ -156,12 +327,13 @@ async def test_a_fault_of_ours_is_no_200() -> None:
 
 
 async def test_without_an_app_secret_nothing_is_taken() -> None:
-    kept = Kept()
-    async with door(kept, app_secrets=[]) as http:
+    kept, answers = Kept(), Counters(Answer)
+    async with door(kept, answers, app_secrets=[]) as http:
         for headers in (signed(b"{}"), signed(b"{}", ""), {}):
             response = await http.post(URL, content=b"{}", headers=headers)
             assert (response.status_code, response.text) == (503, "not set up")
     assert kept.bodies == []
+    assert happened(answers) == {Answer.NOT_SET_UP: 3}
 
 
 async def test_verification() -> None:

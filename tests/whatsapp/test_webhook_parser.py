@@ -15,11 +15,11 @@ from app.domain.lifecycle import FactStatus
 from app.whatsapp.items import ParsedWebhook
 from app.whatsapp.port import ProviderError
 from app.whatsapp.webhook import parse, signature_matches, verify_challenge
+from tests.whatsapp.signatures import SECRET, SIGNATURES
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 NUMBER = "100000000000001"
 LISTS = ("statuses", "preferences", "inbound", "templates", "accounts", "problems", "unrecognised")
-SECRET = "test_app_secret"
 
 
 def status(**changes: Any) -> dict[str, Any]:
@@ -46,33 +46,7 @@ def counts(parsed: ParsedWebhook) -> dict[str, int]:
 # Signature and subscription
 
 
-ESCAPED = (
-    rb'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"value":{"name":"Jos\u00e9",'
-    rb'"href":"https:\/\/example.com"},"field":"messages"}]}]}'
-)
-
-
-@pytest.mark.parametrize(
-    ("body", "signature"),
-    [
-        (
-            rb'{"object":"whatsapp_business_account","entry":[]}',
-            "dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756",
-        ),
-        (
-            rb'{"object": "whatsapp_business_account", "entry": []}',
-            "56cbbaf4961c6cfdae48b7f116c047e5eb513d2c931baae63a2bc1afd26f803a",
-        ),
-        (
-            ESCAPED,
-            "21e2795f38267178024e252c3ff514b47f5d90cb6cc5f9197b71a7b70b14792e",
-        ),
-        (
-            ESCAPED.replace(rb"\u00e9", "é".encode()).replace(rb"\/", b"/"),
-            "5a1ee280996f6d3cb3e69a4b1ebf1b1f800fc049ef63ab73647589867eed61b0",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("body", "signature"), SIGNATURES)
 def test_signature_is_over_the_bytes_as_received(body: bytes, signature: str) -> None:
     assert signature_matches(body, f"sha256={signature}", [SECRET])
     assert not signature_matches(body + b" ", f"sha256={signature}", [SECRET])
