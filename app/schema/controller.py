@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
@@ -19,6 +19,7 @@ from strawberry.litestar import make_graphql_controller
 from strawberry.litestar.controller import GraphQLController
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UnsetType
 
@@ -47,14 +48,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """Strawberry's protocol handler, closed to what it takes on trust: shapes, sizes, and how much at once."""
 
     async def handle_message(self, message: Any) -> None:
-        payload = message.get("payload", {}) if isinstance(message, dict) else None
-        if not isinstance(payload, dict | None) or not isinstance(message, dict):
+        if _is_a_message(message):
+            await super().handle_message(message)
+        else:
             await self.handle_invalid_message("Failed to parse message")
-            return
-        if message.get("type") in {"subscribe", "complete"} and not isinstance(message.get("id"), str):
-            await self.handle_invalid_message("Failed to parse message")
-            return
-        await super().handle_message(message)  # type: ignore[arg-type]  # any dict; the base class looks at its type
 
     async def handle_subscribe(self, message: Any) -> None:
         if self.connection_acknowledged and (problem := self._problem(message)):
@@ -159,6 +156,14 @@ def graphql_controller(
         allowed_origins=allowed_origins,
     )
     return type("Controller", (RuledController, made), {})
+
+
+def _is_a_message(message: Any) -> TypeGuard[Message]:
+    """Whether it has what the base class does not ask for: an object, its type and its id texts, its payload an object."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    named = message["type"] not in {"subscribe", "complete"} or isinstance(message.get("id"), str)
+    return named and isinstance(message.get("payload"), dict | None)
 
 
 def _may_name_an_operation(name: object) -> bool:

@@ -140,7 +140,7 @@ async def test_an_allowed_origin(db: Database) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "no json", "[]", "1", '"x"', "{}", '{"type": 1}', '{"type": "subscribe"}', '{"type": "subscribe", "id": 1}',
+        "no json", "[]", "1", '"x"', "{}", '{"type": 1}', '{"type": []}', '{"type": "subscribe"}', '{"type": "subscribe", "id": 1}',
         '{"type": "subscribe", "id": "1", "payload": []}', '{"type": "complete", "id": []}',
         '{"type": "connection_init", "payload": 1}', "[" * 50_000, "9" * 5000,
     ],
