@@ -7,7 +7,7 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test check mutants soak bench lock clean
+.PHONY: help setup demo test check mutants soak fuzz bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,6 +32,9 @@ mutants: $(VENV)/.dev ## Break the code on purpose, one guard at a time, and see
 
 soak: $(VENV)/.dev ## Five minutes of kills, storms, blocks and edits, then the reckoning (ARGS="--minutes 1 --seed 7")
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(VENV)/.dev ## Send 20,000 made-up requests, webhooks, lists and tokens (ARGS="--cases 1000 --seed 7")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.dev ## Measure precheck and send of 10,000 recipients (ARGS="--recipients 1000" for another size)
 	@$(BIN)/python -m benchmarks.precheck_send $(ARGS)
