@@ -18,6 +18,7 @@ from app.domain.stop_words import MAX_LENGTH, stop_word_key
 MIN_SECRET_BYTES: Final = 32
 MAX_APP_SECRETS: Final = 2
 """Each is tried on every webhook, signed or not."""
+MIN_TOKEN: Final = 16
 META_HOST: Final = "graph.facebook.com"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _ASYNC_DRIVERS: Final = {
@@ -150,6 +151,12 @@ def _app_secrets(raw: str) -> Secret:
     return Secret(",".join(secrets))
 
 
+def _token(raw: str) -> Secret:
+    if len(raw) < MIN_TOKEN:
+        raise ValueError(f"must be at least {MIN_TOKEN} characters long")
+    return _header_secret(raw)
+
+
 _ENCODE: Final = "special characters in the password must be percent-encoded (@ as %40, : as %3A, / as %2F)"
 
 
@@ -268,6 +275,10 @@ class Settings:
         Setting("Web pages of other origins that may use the API (CORS and websocket), with commas between.", _origins),
     ] = ()
     graphiql: Annotated[bool, Setting("GraphiQL page and introspection at /graphql.", _switch)] = False
+    metrics_token: Annotated[
+        Secret | None,
+        Setting("Bearer token for /metrics, at least 16 characters. Without it there is no such page.", _token),
+    ] = None
     log_level: Annotated[str, Setting("Least level that is logged.", _one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = (
         "INFO"
     )

@@ -7,6 +7,8 @@ the database driver quotes the values of the row that it refused.
 import json
 import logging
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +17,25 @@ from app.domain.phone import mask
 
 request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The request that the running task serves."""
+
+_about: Final[ContextVar[Mapping[str, str] | None]] = ContextVar("about", default=None)
+
+SUBJECTS: Final = ("number", "run", "message", "delivery")
+"""What a line may be about, by our own ids. A delivery is one body that Meta posted: its receipt."""
+
+
+@contextmanager
+def about(**subjects: str) -> Iterator[None]:
+    """Name what is worked on (``SUBJECTS``) in every line that is logged within, also by other modules.
+
+    One line alone names it with ``extra={"about": {"message": …}}``.
+    """
+    token = _about.set({**(_about.get() or {}), **subjects})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
 
 # Digits inside a longer word belong to one of our public ids, but the letter of an escape (the \n of a repr) is no word;
 # a date is no phone.
@@ -30,17 +51,19 @@ def masked(text: str) -> str:
 
 
 class PlainFormatter(logging.Formatter):
-    """``12:30:01 WARNING app.worker [request id]: text``."""
+    """``12:30:01 WARNING app.worker [request and other ids]: text``."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
-        current = request_id.get()
-        where = f"{record.name} [{current}]" if current else record.name
+        ids = " ".join(_ids(record).values())
+        where = f"{record.name} [{ids}]" if ids else record.name
         return f"{moment:%H:%M:%S} {record.levelname} {where}: {masked(_text(self, record))}"
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``request``, ``text``."""
+    """One object per line, ASCII: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``text``; between them, where known,
+    ``request``, ``number``, ``run``, ``message`` and ``delivery``, so that a line is found by any of them.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -48,10 +71,10 @@ class JsonFormatter(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "request": request_id.get(),
+            **_ids(record),
             "text": masked(_text(self, record)),
         }
-        return json.dumps({key: value for key, value in entry.items() if value is not None})
+        return json.dumps(entry)
 
 
 def configure(level: str, form: str) -> None:
@@ -66,8 +89,17 @@ def configure(level: str, form: str) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
+def _ids(record: logging.LogRecord) -> dict[str, str]:
+    """What the line is about, as far as it is known."""
+    known = {"request": request_id.get(), **(_about.get() or {}), **getattr(record, "about", {})}
+    return {name: masked(str(known[name])) for name in ("request", *SUBJECTS) if known.get(name)}
+
+
 def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    text = record.getMessage()
+    try:
+        text = record.getMessage()
+    except Exception as error:  # noqa: BLE001 - logging would print a traceback between the lines, and lose this one
+        text = f"{record.msg!s} ({type(error).__name__} while its values were put in)"
     if record.exc_info:
         text = f"{text}\n{formatter.formatException(record.exc_info)}"
     return text

@@ -19,14 +19,17 @@ from app.counters import Counters
 from app.db.engine import Database
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
+from app.http.metrics import WebhooksMeasured, metrics_routes
 from app.http.requests import RequestIds
 from app.http.webhook import Answer, Answers, webhook_routes
+from app.metrics import Metrics
 from app.schema import build_schema
 from app.schema.controller import graphql_controller
 from app.services.blocks import Blocks
 from app.services.bundle import Services
 from app.services.dispatch import Dispatch
 from app.services.events import Events
+from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
 from app.services.numbers import ensure_number
@@ -67,9 +70,15 @@ def build_meta(settings: Settings) -> MetaClient | None:
 
 
 async def build_services(
-    settings: Settings, db: Database, directory: Directory | None, wake: Callable[[], None] = _nobody
+    settings: Settings,
+    db: Database,
+    directory: Directory | None,
+    wake: Callable[[], None] = _nobody,
+    metrics: Metrics | None = None,
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
+    metrics = metrics or Metrics()
+    unconfirmed_after = timedelta(seconds=settings.unconfirmed_after)
     number_id = None
     if settings.provider_configured and settings.meta_phone_number_id is not None:
         number_id = await ensure_number(
@@ -92,21 +101,25 @@ async def build_services(
         sends=Sends(db, prechecks, wake),
         runs=Runs(db, wake),
         webhooks=Webhooks(
-            db, stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS)
+            db,
+            stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS),
+            counted=metrics.statuses,
         ),
-        reader=Reader(db, unconfirmed_after=timedelta(seconds=settings.unconfirmed_after)),
-        health=Health(db, timedelta(seconds=settings.unconfirmed_after)),
+        reader=Reader(db, unconfirmed_after=unconfirmed_after),
+        health=Health(db, unconfirmed_after),
+        figures=Watch(db, unconfirmed_after),
     )
 
 
-def build_worker(settings: Settings, services: Services, sender: Sender) -> Worker:
+def build_worker(settings: Settings, services: Services, sender: Sender, metrics: Metrics | None = None) -> Worker:
     """A dispatcher for the configured number. Raises ValueError when there is none."""
     if services.number_id is None or settings.meta_phone_number_id is None:
         raise ValueError("Set META_PHONE_NUMBER_ID and META_ACCESS_TOKEN: there is no number to send from.")
-    dispatch = Dispatch(services.db, rate=settings.send_rate, lease=lease_for(settings.send_timeout))
+    metrics = metrics or Metrics()
+    lease = lease_for(settings.send_timeout)
     return Worker(
-        dispatch,
-        sender,
+        Dispatch(services.db, rate=settings.send_rate, lease=lease, claimed=metrics.claimed),
+        metrics.measured(sender),
         Sending(services.number_id, settings.meta_phone_number_id, settings.send_concurrency, settings.send_timeout),
     )
 
@@ -144,6 +157,7 @@ def create_app(
 ) -> Litestar:
     """The whole service as an ASGI app. What is given replaces what would be built, and is not closed at the end."""
     running = Running()
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -151,13 +165,14 @@ def create_app(
             database = db or build_database(settings)
             if db is None:
                 stack.push_async_callback(database.close)
+            metrics.connection_limits(stack.enter_context(database.watched(metrics.connections)))
             meta = None if sender and directory else build_meta(settings)
             if meta is not None:
                 await stack.enter_async_context(meta)
-            running.services = await build_services(settings, database, directory or meta, running.wake)
+            running.services = await build_services(settings, database, directory or meta, running.wake, metrics)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:
-                running.worker = build_worker(settings, running.services, used_sender)
+                running.worker = build_worker(settings, running.services, used_sender, metrics)
                 running.dispatcher = asyncio.create_task(running.worker.run(running.stop))
                 running.dispatcher.add_done_callback(_tell_how_it_ended)
                 stack.push_async_callback(_end, running)
@@ -169,12 +184,16 @@ def create_app(
     async def concerns() -> Concerns | None:
         return await running.use().health.concerns()
 
+    async def exposition() -> bytes:
+        return metrics.exposition(await running.use().figures.latest())
+
     return Litestar(
         route_handlers=[
             graphql_controller(
                 build_schema(introspection=settings.graphiql),
                 running.use,
                 partial(identify, settings),
+                metrics.operation,
                 graphiql=settings.graphiql,
                 allowed_origins=settings.allowed_origins,
             ),
@@ -187,9 +206,10 @@ def create_app(
             *health_routes(
                 database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
             ),
+            *metrics_routes(settings.metrics_token.reveal() if settings.metrics_token else None, exposition),
         ],
         lifespan=[lifespan],
-        middleware=[RequestIds()],
+        middleware=[RequestIds(), WebhooksMeasured(metrics.webhook)],
         cors_config=_cors(settings),
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
         after_exception=[_log_failure],

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app import logs
 from app.checkpoints import SEND_ANSWERED, SEND_STARTING, reached
 from app.domain.rendering import Renderer, thaw
 from app.services.base import utc_now
@@ -20,6 +21,7 @@ from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
 from app.whatsapp.port import (
+    Accepted,
     Behaviour,
     Evidence,
     NotSent,
@@ -156,17 +158,21 @@ class Worker:
         return 0.0
 
     async def _call(self, claim: Claim) -> None:
-        """One provider call, with no transaction open."""
-        outcome: Outcome
-        if self._stopping:
-            outcome = NotSent(_STOPPED, by_choice=True)
-        elif time.monotonic() > claim.deadline:
-            outcome = NotSent(_TOO_LATE, by_choice=True)
-        else:
-            outcome = await self._send(claim)
+        """One provider call, with no transaction open; a task of its own, so what it logs is about this message."""
+        with logs.about(run=claim.run_id, message=claim.message_id):
+            outcome = await self._attempt(claim)
+            level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
+            log.log(level, "attempt %d: %s", claim.n, _told(outcome))
         await reached(SEND_ANSWERED)
         self._unwritten += 1
         self._finished.put_nowait(Finished(claim, outcome, utc_now()))
+
+    async def _attempt(self, claim: Claim) -> Outcome:
+        if self._stopping:
+            return NotSent(_STOPPED, by_choice=True)
+        if time.monotonic() > claim.deadline:
+            return NotSent(_TOO_LATE, by_choice=True)
+        return await self._send(claim)
 
     async def _send(self, claim: Claim) -> Outcome:
         try:
@@ -253,6 +259,17 @@ class Worker:
         except TimeoutError:
             return
         self._wake.clear()
+
+
+def _told(outcome: Outcome) -> str:
+    """For the log: what became of it, without Meta's words, which may quote the guest's phone."""
+    match outcome:
+        case Refused(error=error, behaviour=behaviour):
+            return f"refused with code {error.code} ({behaviour.value})"
+        case NotSent() | Unknown():
+            return f"{type(outcome).__name__} ({outcome.evidence.error or outcome.evidence.http_status})"
+        case _:
+            return "accepted"
 
 
 class _Pause:

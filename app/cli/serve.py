@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.cli.server import address_of, listen, run_here, run_workers
 from app.config import Settings
 from app.db.migrate import upgrade
 from app.main import build_database, build_meta, build_services, build_worker, create_app
+from app.metrics import SHARED
 
 
 def app_from_env() -> Any:
@@ -64,7 +66,9 @@ def serve_command(host: str | None, port: int | None, workers: int, *, no_dispat
             # The processes read their settings themselves.
             os.environ["DISPATCH"] = "on" if settings.dispatch else "off"
             click.echo(f"Listening on {address} with {workers} processes, {sending}. GraphQL: {address}/graphql")
-            run_workers(f"{__name__}:{app_from_env.__name__}", workers, listening)
+            with tempfile.TemporaryDirectory(prefix="invites-metrics-") as counts:
+                os.environ[SHARED] = counts
+                run_workers(f"{__name__}:{app_from_env.__name__}", workers, listening)
 
 
 @click.command("worker", epilog="Example: invites worker")

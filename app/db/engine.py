@@ -6,9 +6,10 @@ must be free of effects outside the database.
 """
 
 import asyncio
+import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ from app.db.rowset import Rowset, rowset
 T = TypeVar("T")
 
 SQLITE_BUSY_SECONDS = 20
+OVERFLOW = 5
+"""PostgreSQL connections beyond the pool's size, while there is more to do than it can."""
 ATTEMPTS = 6
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 """serialization_failure, deadlock_detected (PostgreSQL, appendix A)."""
@@ -75,18 +78,20 @@ class Database:
             self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
+            self._pools = {"write": (self.writer, 1), "read": (self.reader, pool_size)}
         else:
             # Said, not assumed: under another default a claim's snapshot could be older than the block it waited for.
             self.writer = _engine(
                 self.url,
                 isolation_level="READ COMMITTED",
                 pool_size=pool_size,
-                max_overflow=5,
+                max_overflow=OVERFLOW,
                 pool_timeout=10,
                 pool_pre_ping=True,
                 connect_args={"timeout": 10},
             )
             self.reader = self.writer
+            self._pools = {"shared": (self.writer, pool_size + OVERFLOW)}
 
     async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
@@ -135,6 +140,14 @@ class Database:
         async with self.writer.connect() as connection:
             yield connection
 
+    @contextmanager
+    def watched(self, in_use: Callable[[str, int], None]) -> Iterator[dict[str, int]]:
+        """Tell ``in_use`` how many connections of a pool are taken, at each change; gives the most that each can have."""
+        with ExitStack() as stack:
+            for name, (engine, _) in self._pools.items():
+                stack.enter_context(_watched(engine, functools.partial(in_use, name)))
+            yield {name: limit for name, (_, limit) in self._pools.items()}
+
     async def close(self) -> None:
         await self.writer.dispose()
         if self.reader is not self.writer:
@@ -144,6 +157,29 @@ class Database:
 def _engine(url: sa.URL, **settings: Any) -> AsyncEngine:
     """Never with a statement's values in an error's text: they are people's names and phones."""
     return create_async_engine(url, hide_parameters=True, **settings)
+
+
+@contextmanager
+def _watched(engine: AsyncEngine, in_use: Callable[[int], None]) -> Iterator[None]:
+    taken: set[ConnectionPoolEntry] = set()
+    """Not a number: one that was taken before we looked, or that could not be handed out, comes back all the same."""
+
+    def took(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        taken.add(entry)
+        in_use(len(taken))
+
+    def gave(_connection: Any, entry: ConnectionPoolEntry) -> None:
+        taken.discard(entry)
+        in_use(len(taken))
+
+    pool = engine.sync_engine.pool
+    sa.event.listen(pool, "checkout", took)
+    sa.event.listen(pool, "checkin", gave)
+    try:
+        yield
+    finally:
+        sa.event.remove(pool, "checkout", took)
+        sa.event.remove(pool, "checkin", gave)
 
 
 def is_retryable(error: DBAPIError) -> bool:

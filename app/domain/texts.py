@@ -129,6 +129,18 @@ STATES: dict[MessageState, tuple[str, str | None]] = {
 }
 """Sentence and, where an operator can do something, the next step."""
 
+OVERDUE = Advice(
+    "Nobody knows whether WhatsApp has these messages, and it has said nothing for longer than it should take.",
+    "Ask these guests whether the invite came. Retry only those who did not get it, and accept that they may get it twice.",
+)
+"""Messages UNCONFIRMED for longer than the setting ``UNCONFIRMED_AFTER``."""
+
+TAKEN_TWICE = Advice(
+    "WhatsApp took these messages twice, so some guests may have got the invite two times.",
+    "Whoever runs the service must run `invites verify`, and find out in the log what sent them again.",
+)
+"""Messages with a second id of Meta's: must never be."""
+
 HELD_TEXT = (
     "WhatsApp holds it back while it checks how guests receive this template; it is released or dropped by itself."
 )

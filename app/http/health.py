@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from app.domain.texts import OVERDUE, TAKEN_TWICE
 from app.services.health import Concerns, DatabaseState
 
 
@@ -23,14 +24,13 @@ def health_routes(
         return {"status": "ok"}
 
     @get("/health/ready")
-    async def ready() -> Response[dict[str, str | int]]:
+    async def ready() -> Response[dict[str, str | int | list[str]]]:
         """200 when requests can be served; 503 while not.
 
         A webhook that is not set up, and messages that a person should look at, are told but stop nobody.
         """
         state, sending = await database(), dispatcher()
         found = await concerns() if state is DatabaseState.OK else None
-        told = {"unconfirmedOverdue": found.unconfirmed_overdue, "takenTwice": found.taken_twice} if found else {}
         fine = state is DatabaseState.OK and sending != "stopped"
         return Response(
             {
@@ -38,10 +38,21 @@ def health_routes(
                 "database": state,
                 "dispatcher": sending,
                 "webhook": "ok" if webhook_ready else "refused: META_APP_SECRET is not set",
-                **told,
+                **(_told(found) if found else {}),
             },
             status_code=200 if fine else 503,
             headers={"Cache-Control": "no-store"},
         )
 
     return [live, ready]
+
+
+def _told(found: Concerns) -> dict[str, int | list[str]]:
+    """The counts; and, while there is something to look at, what to do about it."""
+    counts = ((found.unconfirmed_overdue, OVERDUE), (found.taken_twice, TAKEN_TWICE))
+    todo = [f"{count}: {advice.operator_text} {advice.next_step}" for count, advice in counts if count]
+    return {
+        "unconfirmedOverdue": found.unconfirmed_overdue,
+        "takenTwice": found.taken_twice,
+        **({"todo": todo} if todo else {}),
+    }

@@ -20,6 +20,7 @@ from strawberry.types.graphql import OperationType
 
 import app.schema.enums  # noqa: F401 - makes the domain's enums known before any type names one
 from app.schema.cleaning import StorableTexts
+from app.schema.counting import Counted
 from app.schema.errors import ErrorMapping
 from app.schema.limits import Limits
 from app.schema.mutations import Mutation
@@ -70,7 +71,14 @@ def _drop_null_defaults(inputs: Iterable[GraphQLArgument | GraphQLInputField]) -
 
 @cache
 def build_schema(*, introspection: bool = True) -> Schema:
-    extensions: list[Any] = [partial(ErrorMapping, suggestions=introspection), Limits, StorableTexts, OwnContext]
+    # Counted is outermost: it sees the errors with their codes.
+    extensions: list[Any] = [
+        Counted,
+        partial(ErrorMapping, suggestions=introspection),
+        Limits,
+        StorableTexts,
+        OwnContext,
+    ]
     if not introspection:
         extensions.append(DisableIntrospection)
     return Schema(

@@ -15,12 +15,18 @@ from app.services.base import Actor
 from app.services.bundle import Services
 
 
+def _uncounted(_kind: str, _code: str) -> None:
+    """Nobody measures."""
+
+
 class Context(BaseContext, kw_only=True):
     """One per HTTP request; on a websocket one per socket, copied for each operation."""
 
     services: Services
     identify: Callable[[object], Identity]
     """Raises UnauthenticatedError."""
+    counted: Callable[[str, str], None] = _uncounted
+    """Hears of each operation: its type, and the code of its first error or OK."""
     request_id: str | None = None
     identity: Identity | None = None
     connection_params: dict[str, Any] | None = None

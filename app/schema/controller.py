@@ -27,6 +27,7 @@ from app.auth import Identity
 from app.domain.errors import ErrorCode
 from app.schema import Schema
 from app.schema.context import Context
+from app.schema.counting import UNREAD
 from app.schema.errors import CodedError
 from app.schema.limits import MAX_BODY, document_problem
 from app.services.bundle import Services
@@ -114,6 +115,7 @@ class RuledController(GraphQLController[Context, None]):
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         if problem := document_problem(request_data.query):
+            context.counted(UNREAD, ErrorCode.TOO_LARGE)
             return ExecutionResult(data=None, errors=[problem])
         return await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
 
@@ -132,15 +134,24 @@ def graphql_controller(
     schema: Schema,
     services: Callable[[], Services],
     identify: Callable[[object], Identity],
+    counted: Callable[[str, str], None],
     *,
     graphiql: bool,
     allowed_origins: Sequence[str] = (),
 ) -> type[RuledController]:
-    """The controller for ``/graphql``. ``services`` is asked for once per request: they are there after the start."""
+    """The controller for ``/graphql``. ``services`` is asked for once per request: they are there after the start.
+
+    ``counted`` hears of each operation: its type, and the code of its first error or OK.
+    """
 
     async def context_of(request: ASGIConnection[Any, Any, Any, Any]) -> Context:
         # Also runs for websockets, whose ``connection_init`` replaces it; a token in the URL is never looked at.
-        context = Context(services=services(), identify=identify, request_id=request.scope["state"].get("request_id"))
+        context = Context(
+            services=services(),
+            identify=identify,
+            counted=counted,
+            request_id=request.scope["state"].get("request_id"),
+        )
         context.sign_in(request.headers.get("authorization"))
         return context
 

@@ -23,7 +23,7 @@ INTERNAL: Final = "Internal error"
 
 
 # What Strawberry raises, on a websocket only, for documents that ask for no operation, or for one they do not have.
-_OF_THE_DOCUMENT: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+OF_THE_DOCUMENT: Final = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
 class CodedError(GraphQLError):
@@ -55,7 +55,7 @@ def coded(error: GraphQLError) -> GraphQLError:
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    if cause is None or isinstance(cause, _OF_THE_DOCUMENT):
+    if cause is None or isinstance(cause, OF_THE_DOCUMENT):
         return _of_the_document(error)
     if isinstance(cause, AppError):
         _log.info("refused: %s %s", cause.code.value, cause.message)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.db.engine import Database
 from app.services.blocks import Blocks
 from app.services.events import Events
+from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Health
 from app.services.prechecks import Prechecks
@@ -34,3 +35,4 @@ class Services:
     webhooks: Webhooks
     reader: Reader
     health: Health
+    figures: Watch

@@ -1,7 +1,7 @@
 """The dispatcher's units of work: what ``app.worker`` does, one transaction each. No request to Meta is made in here."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
@@ -19,11 +19,17 @@ from app.services.failures import values_are_at_fault
 log = logging.getLogger(__name__)
 
 
+def _uncounted(_messages: int) -> None:
+    """Nobody measures."""
+
+
 class Dispatch:
     """No actor: the right to send was checked when the run was made, the right to receive is checked at every claim."""
 
-    def __init__(self, db: Database, *, rate: float, lease: Lease) -> None:
+    def __init__(self, db: Database, *, rate: float, lease: Lease, claimed: Callable[[int], None] = _uncounted) -> None:
+        """``claimed`` hears how many messages each claim took."""
         self._db = db
+        self._claimed = claimed
         self._rate = rate
         self._lease = lease
 
@@ -58,7 +64,9 @@ class Dispatch:
 
     async def claim(self, number_id: str, limit: int, turn: int) -> list[Claim]:
         """Take up to ``limit`` due messages; see ``services.claims``."""
-        return await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn), "claim")
+        taken = await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn), "claim")
+        self._claimed(len(taken))
+        return taken
 
     async def record(self, number_id: str, finished: Sequence[Finished]) -> None:
         """Write what became of claims; see ``services.outcomes``.
@@ -72,7 +80,12 @@ class Dispatch:
             if not values_are_at_fault(error):
                 raise
             if len(finished) == 1:
-                log.exception("the outcome of message %s cannot be written", finished[0].claim.message_id)
+                claim = finished[0].claim
+                log.exception(
+                    "the outcome of message %s cannot be written",
+                    claim.message_id,
+                    extra={"about": {"run": claim.run_id, "message": claim.message_id}},
+                )
                 return
             middle = len(finished) // 2
             await self.record(number_id, finished[:middle])

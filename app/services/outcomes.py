@@ -181,15 +181,16 @@ class _Recording:
 
     def _apply(self, each: Finished) -> None:
         standing = self.standings[each.claim.message_id]
+        about = {"about": {"run": standing.run_id, "message": standing.id}}
         told = self._facts(each)
         match each.outcome:
             case Accepted() as accepted:
                 if self.owners.setdefault((self.number_id, accepted.message_id), standing.id) == standing.id:
                     standing = standing.bound_to(accepted.message_id)
                 else:
-                    log.error("Meta gave one message id to two messages; the second is %s", standing.id)
+                    log.error("Meta gave one message id to two messages; the second is %s", standing.id, extra=about)
                 if standing.second_message_id is not None:
-                    log.error("Meta took message %s twice, under two ids", standing.id)
+                    log.error("Meta took message %s twice, under two ids", standing.id, extra=about)
                 after = standing.told(told[0].progress, self.now)
                 held = accepted.held and after.state is MessageState.ACCEPTED
                 self._put(replace(after, held=held))

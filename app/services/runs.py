@@ -138,7 +138,7 @@ async def pause_number(uow: UnitOfWork, number: NumberRow, reason: str, next_ste
 
     The caller holds the number's row; this takes its running runs.
     """
-    log.warning("sending from number %s is paused: %s", number.id, reason)
+    log.warning("sending from number %s is paused: %s", number.id, reason, extra={"about": {"number": number.id}})
     number.paused, number.paused_reason = True, f"{reason} {LIFTS_PAUSE}"
     query = (
         sa.select(SendRunRow)
@@ -156,6 +156,7 @@ def stop(uow: UnitOfWork, run: SendRunRow, reason: str, next_step: str) -> None:
     """Stop a run whose row the caller holds exclusively; audited as the service's own act."""
     if run.status is not SendRunStatus.RUNNING:
         return
+    log.warning("stopped the run %s: %s", run.id, reason, extra={"about": {"run": run.id}})
     run.status, run.status_reason, run.next_step = SendRunStatus.STOPPED, reason, next_step
     audit.record(
         uow,

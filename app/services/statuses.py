@@ -1,9 +1,11 @@
 """The statuses of one unit of work: matched to messages, kept as facts, folded into states and counters."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from app.db import facts, messages
@@ -19,6 +21,21 @@ from app.services.blocking import turn_away
 from app.whatsapp.items import ParsedWebhook, StatusItem, Unrecognised
 
 log = logging.getLogger(__name__)
+
+
+class StatusEffect(StrEnum):
+    """What one status did; for the metrics."""
+
+    APPLIED = "applied"
+    """It moved its message, or named its failure."""
+    LATE = "late"
+    """New, but its message stood further already."""
+    REPEATED = "repeated"
+    """Known already: Meta posts some things twice."""
+    UNMATCHED = "unmatched"
+    """About no message of ours."""
+    UNRECOGNISED = "unrecognised"
+    """Kept, but of no status that we know, or no status at all."""
 
 
 @dataclass(slots=True)
@@ -48,6 +65,7 @@ class Statuses:
     now: datetime
     standings: dict[str, Standing] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    effects: Counter[StatusEffect] = field(default_factory=Counter)
 
     async def take(self, entries: Sequence[Entry], waiting: set[str]) -> None:
         """Apply the entries, and turn away the messages that wait for somebody who is blocked now."""
@@ -61,10 +79,11 @@ class Statuses:
             if fact is not None:
                 told[index] = fact
         fresh = await facts.insert(self.uow, told.values())
-        bindings = self._join(told)
+        moving: set[int] = set()
+        bindings = self._join(told, moving)
         for message_id, progress in (await facts.attach(self.uow, bindings)).items():
             self._put(self.standings[message_id].told(progress, self.now))
-        await self._insert_items(entries, statuses, owner, told, fresh)
+        await self._insert_items(entries, statuses, owner, told, fresh, moving)
         await self.changes.save(self.uow, self.now)
 
     async def _match(self, statuses: Sequence[Entry]) -> dict[int, str]:
@@ -113,23 +132,30 @@ class Statuses:
             received_at=entry.receipt.at,
         )
 
-    def _join(self, told: dict[int, NewFact]) -> list[tuple[str, str, str]]:
-        """Fold the facts into their messages; returns the ids that were bound by it."""
+    def _join(self, told: dict[int, NewFact], moving: set[int]) -> list[tuple[str, str, str]]:
+        """Fold the facts into their messages; returns the ids that were bound by it. ``moving`` gets those that moved one."""
         bindings: set[tuple[str, str, str]] = set()
-        for fact in told.values():
+        for index, fact in told.items():
             standing = self.standings.get(fact.message_id) if fact.message_id else None
             if standing is None:
                 continue
             if standing.provider_message_id != fact.provider_message_id:
                 standing = self._bind(standing, fact.provider_message_id)
                 bindings.add((fact.number_id, fact.provider_message_id, standing.id))
-            self._put(standing.told(fact.progress, self.now))
+            after = standing.told(fact.progress, self.now)
+            if (after.state, after.progress.failure) != (standing.state, standing.progress.failure):
+                moving.add(index)
+            self._put(after)
         return sorted(bindings)
 
     def _bind(self, standing: Standing, provider_message_id: str) -> Standing:
         after = standing.bound_to(provider_message_id)
         if after.second_message_id is not None:
-            log.error("Meta took message %s twice, under two ids", standing.id)
+            log.error(
+                "Meta took message %s twice, under two ids",
+                standing.id,
+                extra={"about": {"run": standing.run_id, "message": standing.id}},
+            )
         self._put(after)
         return after
 
@@ -144,6 +170,7 @@ class Statuses:
         owner: dict[int, str],
         told: dict[int, NewFact],
         fresh: set[facts.Key],
+        moving: set[int],
     ) -> None:
         index_of = {id(entry): index for index, entry in enumerate(statuses)}
         seen: set[facts.Key] = set()
@@ -154,7 +181,9 @@ class Statuses:
             repeated = fact is not None and (fact.key not in fresh or fact.key in seen)
             if fact is not None:
                 seen.add(fact.key)
-            rows.append(self._item(entry, owner.get(index) if index is not None else None, repeated=repeated))
+            row = self._item(entry, owner.get(index) if index is not None else None, repeated=repeated)
+            self.effects[_effect(row, moved=index in moving)] += 1
+            rows.append(row)
         await insert_rows(self.uow, StatusItemRow, rows)
 
     def _item(self, entry: Entry, message_id: str | None, *, repeated: bool) -> dict[str, Any]:
@@ -177,6 +206,14 @@ class Statuses:
             "explanation": explanation,
             "item": item.item,
         }
+
+
+def _effect(row: dict[str, Any], *, moved: bool) -> StatusEffect:
+    if row["finding"] is not None:
+        return StatusEffect(row["finding"].value.lower())
+    if row["repeated"]:
+        return StatusEffect.REPEATED
+    return StatusEffect.APPLIED if moved else StatusEffect.LATE
 
 
 def _finding(

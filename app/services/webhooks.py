@@ -7,13 +7,14 @@ kept as unrecognised and the others are applied.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
+from app import logs
 from app.checkpoints import WEBHOOK_RECEIVED, reached
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import NumberRow, ReceiptRow
@@ -21,7 +22,7 @@ from app.domain import ids
 from app.services.base import utc_now
 from app.services.failures import values_are_at_fault
 from app.services.notices import Notices, nameless, notices_of
-from app.services.statuses import Entry, Receipt, Statuses
+from app.services.statuses import Entry, Receipt, StatusEffect, Statuses
 from app.whatsapp import webhook
 from app.whatsapp.items import StatusItem, Unrecognised
 
@@ -32,12 +33,23 @@ TOUCH = timedelta(seconds=20)
 """How exact ``last_webhook_at`` is: a row that every webhook wrote would make them wait for each other."""
 
 
-class Webhooks:
-    """``stop_words`` are the texts that, alone in a message, block its sender."""
+def _uncounted(_effects: Mapping[StatusEffect, int]) -> None:
+    """Nobody measures."""
 
-    def __init__(self, db: Database, *, stop_words: frozenset[str] = frozenset()) -> None:
+
+class Webhooks:
+    """``stop_words`` are the texts that, alone in a message, block its sender; ``counted`` hears what statuses did."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        stop_words: frozenset[str] = frozenset(),
+        counted: Callable[[Mapping[StatusEffect, int]], None] = _uncounted,
+    ) -> None:
         self._db = db
         self._stop_words = stop_words
+        self._counted = counted
         self._touched: dict[str, datetime] = {}
 
     async def ingest(self, bodies: Sequence[bytes]) -> None:
@@ -52,18 +64,31 @@ class Webhooks:
         for receipt in receipts:
             entries += [Entry(receipt, status) for status in receipt.parsed.statuses]
             entries += [Entry(receipt, piece) for piece in (*receipt.parsed.unrecognised, *nameless(receipt.parsed))]
-        try:
-            touched = await self._db.write(lambda uow: self._take(uow, receipts, entries, receipts), "webhook")
-            self._touched.update(touched)
-        except StatementError as error:
-            if not values_are_at_fault(error):
-                raise
-            log.exception("a webhook batch could not be written; halving it")
-            await self._halve(receipts, entries)
+        with logs.about(delivery=" ".join(receipt.id for receipt in receipts)):
+            try:
+                await self._apply(receipts, entries, receipts, "webhook")
+            except StatementError as error:
+                if not values_are_at_fault(error):
+                    raise
+                log.exception("a webhook batch could not be written; halving it")
+                await self._halve(receipts, entries)
+            log.debug("taken in, with %d items", len(entries))
+
+    async def _apply(
+        self,
+        receipts: Sequence[Receipt],
+        entries: Sequence[Entry],
+        noticed: Sequence[Receipt],
+        name: str | None = None,
+    ) -> None:
+        """One unit of work; what must only be believed once it is committed follows it."""
+        touched, effects = await self._db.write(lambda uow: self._take(uow, receipts, entries, noticed), name)
+        self._touched.update(touched)
+        self._counted(effects)
 
     async def _halve(self, receipts: list[Receipt], entries: list[Entry]) -> None:
         """Receipts first, then the items in ever smaller parts, then the notices one receipt at a time."""
-        await self._db.write(lambda uow: self._take(uow, receipts, [], []))
+        await self._apply(receipts, [], [])
         await self._apply_halved(entries)
         for receipt in receipts:
             for notice in notices_of(receipt.parsed):
@@ -72,7 +97,7 @@ class Webhooks:
     async def _apply_notice(self, receipt: Receipt) -> None:
         """One notice alone, so that one that cannot be applied loses no other guest's stop."""
         try:
-            await self._db.write(lambda uow: self._take(uow, [], [], [receipt]))
+            await self._apply([], [], [receipt])
         except StatementError as error:
             if not values_are_at_fault(error):
                 raise
@@ -82,7 +107,7 @@ class Webhooks:
         if not entries:
             return
         try:
-            await self._db.write(lambda uow: self._take(uow, [], entries, []))
+            await self._apply([], entries, [])
         except StatementError as error:
             if not values_are_at_fault(error):
                 raise
@@ -99,8 +124,8 @@ class Webhooks:
 
     async def _take(
         self, uow: UnitOfWork, receipts: Sequence[Receipt], entries: Sequence[Entry], noticed: Sequence[Receipt]
-    ) -> dict[str, datetime]:
-        """One unit of work. Locks: numbers (alone if somebody is blocked), their rows, runs, messages, counters."""
+    ) -> tuple[dict[str, datetime], Mapping[StatusEffect, int]]:
+        """Locks: numbers (alone if somebody is blocked), their rows, runs, messages, counters."""
         named = {
             number for receipt in (*receipts, *noticed, *(entry.receipt for entry in entries))
             for number in receipt.parsed.phone_number_ids
@@ -113,8 +138,9 @@ class Webhooks:
         touched = await self._touch(uow, numbers, receipts)
         await _insert_receipts(uow, receipts, numbers)
         waiting = await notices.apply()
-        await Statuses(uow, numbers, utc_now()).take(entries, waiting)
-        return touched
+        statuses = Statuses(uow, numbers, utc_now())
+        await statuses.take(entries, waiting)
+        return touched, statuses.effects
 
     async def _touch(
         self, uow: UnitOfWork, numbers: dict[str, str], receipts: Sequence[Receipt]

@@ -233,13 +233,13 @@ class World:
             id=ids.new_id(ids.MESSAGE), run_id=run.id, workspace_id=run.workspace_id, event_id=run.event_id,
             number_id=run.number_id, kind=run.kind, position=position, recipient_name=name, phone=phone,
             search_key=search_key(name, phone), state=state, state_since=since, rejection_reason=reason,
-            rejected_at=NOW if reason else None, not_before=NOW, values=[], text=f"Dear {name}",
+            rejected_at=NOW if reason else None, values=[], text=f"Dear {name}",
             provider_message_id=f"wamid.{run.id}.{position}" if told else None,
             sent_at=NOW if state is MessageState.SENT else None,
             delivered_at=NOW if state is MessageState.DELIVERED else None,
             read_at=NOW if state is MessageState.READ else None,
             failed_at=NOW if state is MessageState.FAILED else None, failure_code=code,
-            **{"created_at": NOW, "updated_at": NOW, "held": False} | more,
+            **{"created_at": NOW, "updated_at": NOW, "not_before": NOW, "held": False} | more,
         )  # fmt: skip
         self.messages[run.id].append(message)
         self.add(message)

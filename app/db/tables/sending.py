@@ -57,6 +57,7 @@ class SendRunRow(Base):
         sa.Index(None, "workspace_id", "id"),
         sa.Index(None, "event_id", "id"),
         sa.Index("ix_send_runs_running", "number_id", "id", **_where("status = 'RUNNING'")),
+        sa.Index("ix_send_runs_open", "number_id", "status", **_where("status IN ('PAUSED', 'RUNNING', 'STOPPED')")),
     )
 
     id: Mapped[str] = mapped_column(PublicId(ids.SEND_RUN), primary_key=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app.domain.enums import InviteCoverage, MessageState, RejectionReason
-from app.domain.texts import REJECTIONS, STATES
+from app.domain.texts import OVERDUE, REJECTIONS, STATES
 from app.schema.described import described
 from app.services.reading import Summary
 from app.whatsapp.codes import describe_failure
@@ -114,6 +114,19 @@ class StateCount:
 
 @described
 @strawberry.type
+class Overdue:
+    """Messages of which nobody has known for too long whether Meta took them, and what can be done."""
+
+    operator_text: str
+    """What it means, in a sentence."""
+    next_step: str
+    """What can be done now."""
+    count: int
+    """Messages."""
+
+
+@described
+@strawberry.type
 class SendSummary:
     """candidates = the ten states added up; eligible = candidates - rejected."""
 
@@ -174,6 +187,14 @@ class SendSummary:
             StateCount(state=state, operator_text=STATES[state][0], count=count)
             for state, count in self.summary.states.items()
         ]
+
+    @strawberry.field
+    def overdue(self) -> Overdue | None:
+        """The unconfirmedOverdue, and what can be done about them; null when there are none."""
+        count = self.summary.unconfirmed_overdue
+        if not count:
+            return None
+        return Overdue(operator_text=OVERDUE.operator_text, next_step=OVERDUE.next_step, count=count)
 
     @strawberry.field
     def rejections(self) -> list[RejectionCount]:
