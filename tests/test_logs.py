@@ -1,7 +1,9 @@
 """What gets into a log: where it came from and what happened, and nobody's phone."""
 
+import asyncio
 import json
 import logging
+import sys
 
 import pytest
 
@@ -61,6 +63,93 @@ def test_json_lines() -> None:
     assert entry["time"].endswith("Z")
     assert entry["text"].startswith("sent to +91•••••3210\nnext line\nValueError: Key (phone)=(+91•••••3210)")
     assert "request" not in json.loads(logs.JsonFormatter().format(record("x")))
+
+
+def entry_of(record: logging.LogRecord) -> dict[str, str]:
+    found: dict[str, str] = json.loads(logs.JsonFormatter().format(record))
+    return found
+
+
+def test_lines_say_what_they_are_about() -> None:
+    with logs.about(run="run_1", message="msg_1"):
+        with logs.about(message="msg_2", delivery="rcp_1"):
+            inner = entry_of(record("x"))
+        outer = entry_of(record("x"))
+        plain = logs.PlainFormatter().format(record("x"))
+    assert (inner["run"], inner["message"], inner["delivery"]) == ("run_1", "msg_2", "rcp_1")
+    assert (outer["run"], outer["message"], "delivery" in outer) == ("run_1", "msg_1", False)
+    assert plain.endswith("app.worker [run_1 msg_1]: x")
+    assert not set(logs.SUBJECTS) & entry_of(record("x")).keys()
+
+
+def test_one_line_can_say_it_alone() -> None:
+    one = record("x")
+    one.about = {"message": "msg_1", "phone": "+919876543210", "number": None}
+    assert {key: value for key, value in entry_of(one).items() if key not in {"time", "level", "logger"}} == {
+        "message": "msg_1",
+        "text": "x",
+    }
+
+
+def test_ids_are_masked_like_text() -> None:
+    with logs.about(message="wamid.HBgLMTY1MDU1NTAxMDEVAgARGBI=", run="+919876543210"):
+        entry = entry_of(record("x"))
+    assert (entry["message"], entry["run"]) == ("wamid.•••••", "+91•••••3210")
+
+
+def test_tasks_do_not_name_each_other_s_subjects() -> None:
+    async def one(name: str) -> str:
+        with logs.about(message=name):
+            await asyncio.sleep(0)
+            return entry_of(record("x"))["message"]
+
+    async def both() -> tuple[str, str]:
+        return await asyncio.gather(one("msg_1"), one("msg_2"))
+
+    assert asyncio.run(both()) == ("msg_1", "msg_2")
+
+
+ODD = ["\x00\x1f\x7f", "\ud800 alone", "\u2028\u2029", 'a "quote" \\ and {brace}', "\r\n", "🎉 शादी", "%s %d %", "NaN"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_lines_are_json_whatever_is_in_them(odd: str) -> None:
+    error = ValueError(odd)
+    for one in (
+        record(odd.replace("%", "%%") + "%s", odd),
+        record(odd, "too", "many", "values"),
+        logging.LogRecord("app", logging.ERROR, __file__, 1, "%s", (odd,), (ValueError, error, None)),
+        logging.LogRecord("app", logging.ERROR, __file__, 1, "%d", (odd,), None),
+    ):
+        one.about = {"message": odd}
+        line = logs.JsonFormatter().format(one)
+        assert line.isascii()
+        assert len(line.splitlines()) == 1
+        entry = json.loads(line)
+        assert entry["text"]
+        assert entry["message"] == odd
+
+
+def test_a_value_that_cannot_be_shown_loses_no_line() -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("a bug")
+
+    assert entry_of(record("see %s", Broken()))["text"].startswith("see %s (RuntimeError")
+
+
+def test_a_chain_of_errors_is_one_line() -> None:
+    try:
+        try:
+            int("to +919876543210")
+        except ValueError as error:
+            raise KeyError("x\ny") from error
+    except KeyError:
+        one = logging.LogRecord("app", logging.ERROR, __file__, 1, "failed", None, sys.exc_info())
+    line = logs.JsonFormatter().format(one)
+    assert len(line.splitlines()) == 1
+    assert "9876543210" not in line
+    assert "direct cause" in json.loads(line)["text"]
 
 
 def test_plain_lines() -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import MessageRow, NumberRow, WorkspaceRow
 from app.domain.enums import MessageState
+from app.domain.texts import OVERDUE, TAKEN_TWICE
 from app.main import create_app
 from app.services.base import utc_now
 from app.whatsapp.port import Outcome, TemplateMessage
@@ -45,6 +46,20 @@ async def test_ready_tells_what_a_person_should_look_at(db: Database) -> None:
         assert response.status_code == 200, "the service itself works"
         told = response.json()
         assert (told["unconfirmedOverdue"], told["takenTwice"]) == (1, 1)
+        assert told["todo"] == [
+            f"1: {OVERDUE.operator_text} {OVERDUE.next_step}",
+            f"1: {TAKEN_TWICE.operator_text} {TAKEN_TWICE.next_step}",
+        ]
+        query = "query($r: ID!) { sendRun(id: $r) { summary { overdue { count operatorText nextStep } } } }"
+        shown = (await service.data(query, {"r": run}))["sendRun"]["summary"]["overdue"]
+        assert shown == {"count": 1, "operatorText": OVERDUE.operator_text, "nextStep": OVERDUE.next_step}
+
+
+async def test_nothing_is_overdue_while_nothing_is(db: Database) -> None:
+    async with serving(db, dispatch=False) as service:
+        run = await (await wedding(service)).send()
+        query = "query($r: ID!) { sendRun(id: $r) { summary { overdue { count } } } }"
+        assert (await service.data(query, {"r": run}))["sendRun"]["summary"] == {"overdue": None}
 
 
 async def test_ready_says_what_is_not_set_up(db: Database) -> None:

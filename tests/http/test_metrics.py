@@ -29,7 +29,7 @@ from tests.whatsapp_simulator.support import until
 
 pytestmark = pytest.mark.anyio
 
-TOKEN = "a token of the tests"
+TOKEN = "a-token-of-the-tests"
 URL = "/webhooks/whatsapp"
 
 Values = dict[tuple[str, ...], float]

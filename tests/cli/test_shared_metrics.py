@@ -1,0 +1,92 @@
+"""The processes of one ``serve --workers`` add up, whichever of them is scraped, also after one of them has died."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import SHARED
+from tests.cli.installation import Installation, address_in, end, installation, wait_for
+from tests.databases import CHOSEN, Databases
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif("postgres" not in CHOSEN, reason="more processes than one need PostgreSQL"),
+]
+
+TOKEN = "a-token-of-the-tests"
+POSTS = 60
+
+
+@pytest.fixture
+def place(tmp_path: Path, databases: Databases) -> Iterator[Installation]:
+    url = databases.make("postgres")
+    with installation(tmp_path, url) as made:
+        made.env |= {"METRICS_TOKEN": TOKEN, "TMPDIR": str(tmp_path)}
+        yield made
+    databases.drop(url)
+
+
+def samples(address: str) -> dict[str, float]:
+    answer = httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    return {
+        sample.name + json.dumps(sample.labels): sample.value
+        for family in text_string_to_metric_families(answer.raise_for_status().text)
+        for sample in family.samples
+    }
+
+
+def post(address: str, times: int) -> None:
+    for _ in range(times):  # a connection each, so that both processes get some
+        assert httpx.post(f"{address}/webhooks/whatsapp", content=b"{}", trust_env=False).status_code == 401
+
+
+def pids(folder: Path) -> set[int]:
+    """Those that count in the folder."""
+    return {int(file.stem.rpartition("_")[2]) for file in folder.glob("counter_*.db")}
+
+
+def test_processes_add_up(place: Installation) -> None:
+    server, line = place.start("serve", "--port", "0", "--workers", "2")
+    address = address_in(line)
+    wait_for("the first answer", lambda: _answers(address))
+    (folder,) = place.folder.glob("invites-metrics-*")
+    wait_for("both processes", lambda: len(pids(folder)) == 2)
+
+    post(address, POSTS)
+    forged = 'invites_webhook_requests_total{"status": "401"}'
+    limit = 'invites_db_connections_limit{"pool": "shared"}'
+    # From whichever process each comes, and often enough for both.
+    seen = [samples(address) for _ in range(10)]
+    assert {each[forged] for each in seen} == {POSTS}
+    assert {each[limit] for each in seen} == {30}
+
+    dead = min(pids(folder))
+    os.kill(dead, signal.SIGKILL)
+    wait_for("a new process", lambda: len(pids(folder)) == 3 and _answers(address))
+    wait_for("the dead one's connections to be forgotten", lambda: samples(address)[limit] == 30)
+    assert samples(address)[forged] == POSTS, "what the dead one counted stays counted"
+    assert not list(folder.glob(f"gauge_live*_{dead}.db"))
+    post(address, 10)
+    assert samples(address)[forged] == POSTS + 10
+
+    assert end(server)[0] == 0
+    assert not folder.exists(), "nothing is left behind"
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health/live", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_variable_is_the_library_s_own() -> None:
+    from prometheus_client import multiprocess
+
+    assert SHARED in (Path(multiprocess.__file__)).read_text(encoding="utf-8")
