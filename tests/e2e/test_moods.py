@@ -15,10 +15,11 @@ import pytest
 import sqlalchemy as sa
 from litestar import Litestar
 
+from app.counters import Counters
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import AttemptRow, MessageRow, NumberRow
 from app.domain.enums import MessageState, SendRunStatus
-from app.http.webhook import PATH, webhook_routes
+from app.http.webhook import PATH, Answer, webhook_routes
 from app.services.base import utc_now
 from app.services.health import Health
 from app.whatsapp.client import MetaClient
@@ -80,7 +81,9 @@ class Place:
 @asynccontextmanager
 async def place(db: Database, guests: int) -> AsyncIterator[Place]:
     wedding = await make_wedding(db, people(guests))
-    routes = webhook_routes(lambda: wedding.webhooks.ingest, app_secrets=[SECRET], verify_token=None)
+    routes = webhook_routes(
+        lambda: wedding.webhooks.ingest, app_secrets=[SECRET], verify_token=None, answers=Counters(Answer)
+    )
     played = options(phone_number_id=await wedding.phone_number_id(), templates=TEMPLATES, linger=0.05)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
