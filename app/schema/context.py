@@ -11,6 +11,7 @@ from strawberry.litestar import BaseContext
 from app.auth import Identity
 from app.domain.errors import UnauthenticatedError
 from app.schema.loaders import Loaders
+from app.schema.rates import Rates
 from app.services.base import Actor
 from app.services.bundle import Services
 
@@ -21,6 +22,7 @@ class Context(BaseContext, kw_only=True):
     services: Services
     identify: Callable[[object], Identity]
     """Raises UnauthenticatedError."""
+    rates: Rates
     request_id: str | None = None
     identity: Identity | None = None
     connection_params: dict[str, Any] | None = None
@@ -44,6 +46,11 @@ class Context(BaseContext, kw_only=True):
     def forget(self) -> None:
         """Let the loaders read anew: the next value of a subscription must not come from their cache."""
         self.operation_loaders = None
+
+    async def abandon(self) -> None:
+        """End what the operation has under way, when it is over before that."""
+        if self.operation_loaders is not None:
+            await self.operation_loaders.abandon()
 
     def for_operation(self) -> "Context":
         return msgspec.structs.replace(self, operation_loaders=None)

@@ -39,7 +39,10 @@ class Nobody:
     def actor(self) -> None:
         raise OSError("here the limits end")
 
-    loaders = services = actor
+    loaders = services = rates = actor
+
+    async def abandon(self) -> None:
+        """Nothing is under way."""
 
 
 PASSED = "UNAVAILABLE"
