@@ -47,11 +47,6 @@ class Context(BaseContext, kw_only=True):
         """Let the loaders read anew: the next value of a subscription must not come from their cache."""
         self.operation_loaders = None
 
-    async def abandon(self) -> None:
-        """End what the operation has under way, when it is over before that."""
-        if self.operation_loaders is not None:
-            await self.operation_loaders.abandon()
-
     def for_operation(self) -> "Context":
         return msgspec.structs.replace(self, operation_loaders=None)
 

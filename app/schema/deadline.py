@@ -30,6 +30,8 @@ class TimedExecution(StrawberryGraphQLCoreExecutionContext):
     async def _timed(self, running: Awaitable[Any]) -> Any:
         try:
             # What resolvers raise is in the result, so the only TimeoutError that comes out is the one of this timeout.
+            # To cancel once is enough, also for the loaders: a batch that nobody waits for any more is cancelled by its
+            # loader. A second time would cut off asyncpg while it tells the server to stop.
             async with asyncio.timeout(self.seconds):
                 return await running
         except TimeoutError:
@@ -38,9 +40,6 @@ class TimedExecution(StrawberryGraphQLCoreExecutionContext):
                 "several requests."
             )
             return ExecutionResult(None, [GraphQLError(refusal.message, original_error=refusal)])
-        finally:
-            # The batches of the loaders are tasks of their own, which nobody else would end.
-            await self.context_value.abandon()
 
 
 def timed_execution(seconds: float) -> type[TimedExecution]:

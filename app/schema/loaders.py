@@ -4,9 +4,8 @@ A loader lives as long as one operation, and knows its actor: every batch goes t
 only what this actor may see.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -35,27 +34,34 @@ A = TypeVar("A", bound=Hashable)
 B = TypeVar("B", bound=Base)
 
 
+def _loader(batch: Callable[[Actor, Sequence[K]], Awaitable[dict[K, V]]], actor: Actor) -> DataLoader[K, V | None]:
+    """Values by key; None where there is none or the actor may not see it."""
+
+    async def load(keys: list[K]) -> list[V | None]:
+        found = await batch(actor, keys)
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load)
+
+
 class FilteredLoader(Generic[A, V]):
     """Lists by parent id and filter: parents that are asked with the same filter share a batch."""
 
-    def __init__(self, loaders: "Loaders", batch: Callable[[Actor, Sequence[str], A], Awaitable[dict[str, V]]]) -> None:
-        self._owner = loaders
+    def __init__(self, batch: Callable[[Actor, Sequence[str], A], Awaitable[dict[str, V]]], actor: Actor) -> None:
         self._batch = batch
+        self._actor = actor
         self._loaders: dict[A, DataLoader[str, V | None]] = {}
 
     async def load(self, key: str, where: A) -> V | None:
         if where not in self._loaders:
-            self._loaders[where] = self._owner.loader(lambda actor, keys: self._batch(actor, keys, where))
+            self._loaders[where] = _loader(lambda actor, keys: self._batch(actor, keys, where), self._actor)
         return await self._loaders[where].load(key)
 
 
 class Loaders:
     def __init__(self, reader: Reader, actor: Actor) -> None:
-        self._actor = actor
-        self._under_way: set[asyncio.Task[Any]] = set()
-
         def rows(kind: type[B]) -> DataLoader[str, B | None]:
-            return self.loader(lambda actor, keys: reader.rows(actor, kind, keys))
+            return _loader(lambda actor, keys: reader.rows(actor, kind, keys), actor)
 
         self.workspaces = rows(WorkspaceRow)
         self.members = rows(MemberRow)
@@ -65,56 +71,33 @@ class Loaders:
         self.imports = rows(GuestImportRow)
         self.templates = rows(TemplateRow)
         self.messages = rows(MessageRow)
-        self.runs: DataLoader[str, RunView | None] = self.loader(reader.runs)
+        self.runs: DataLoader[str, RunView | None] = _loader(reader.runs, actor)
 
-        self.accesses: DataLoader[str, Access | None] = self.loader(reader.accesses)
-        self.numbers: DataLoader[str, NumberRow | None] = self.loader(reader.numbers)
-        self.workspace_members: DataLoader[str, list[MemberRow] | None] = self.loader(reader.members)
-        self.sides: DataLoader[str, dict[Side, int] | None] = self.loader(reader.sides)
-        self.tags: DataLoader[str, list[tuple[str, int]] | None] = self.loader(reader.tags)
+        self.accesses: DataLoader[str, Access | None] = _loader(reader.accesses, actor)
+        self.numbers: DataLoader[str, NumberRow | None] = _loader(reader.numbers, actor)
+        self.workspace_members: DataLoader[str, list[MemberRow] | None] = _loader(reader.members, actor)
+        self.sides: DataLoader[str, dict[Side, int] | None] = _loader(reader.sides, actor)
+        self.tags: DataLoader[str, list[tuple[str, int]] | None] = _loader(reader.tags, actor)
         self.workspace_events: FilteredLoader[tuple[EventStatus, ...], list[EventRow]] = FilteredLoader(
-            self, reader.events
+            reader.events, actor
         )
         self.workspace_templates: FilteredLoader[tuple[TemplateStatus, ...], list[TemplateRow]] = FilteredLoader(
-            self, reader.templates
+            reader.templates, actor
         )
 
-        self.unit_people: DataLoader[str, list[PersonRow] | None] = self.loader(reader.people)
-        self.unit_tags: DataLoader[str, list[str] | None] = self.loader(reader.unit_tags)
-        self.phone_statuses: DataLoader[str, PhoneStatus | None] = self.loader(reader.phone_statuses)
-        self.blocked_units: DataLoader[str, bool | None] = self.loader(reader.blocked_units)
-        self.coverage: DataLoader[tuple[str, str], InviteCoverage | None] = self.loader(reader.coverage)
+        self.unit_people: DataLoader[str, list[PersonRow] | None] = _loader(reader.people, actor)
+        self.unit_tags: DataLoader[str, list[str] | None] = _loader(reader.unit_tags, actor)
+        self.phone_statuses: DataLoader[str, PhoneStatus | None] = _loader(reader.phone_statuses, actor)
+        self.blocked_units: DataLoader[str, bool | None] = _loader(reader.blocked_units, actor)
+        self.coverage: DataLoader[tuple[str, str], InviteCoverage | None] = _loader(reader.coverage, actor)
 
-        self.coverage_summaries: DataLoader[str, dict[InviteCoverage, int] | None] = self.loader(
-            reader.coverage_summaries
+        self.coverage_summaries: DataLoader[str, dict[InviteCoverage, int] | None] = _loader(
+            reader.coverage_summaries, actor
         )
-        self.event_summaries: DataLoader[str, Summary | None] = self.loader(reader.event_summaries)
-        self.run_summaries: DataLoader[str, Summary | None] = self.loader(reader.run_summaries)
-        self.rates: DataLoader[str, Rate | None] = self.loader(reader.rates)
-        self.sources: DataLoader[str, list[MessageSourceRow] | None] = self.loader(reader.sources)
-
-    def loader(self, batch: Callable[[Actor, Sequence[K]], Awaitable[dict[K, V]]]) -> DataLoader[K, V | None]:
-        """Values by key; None where there is none or the actor may not see it."""
-
-        async def load(keys: list[K]) -> list[V | None]:
-            task = asyncio.current_task()
-            assert task is not None, "Strawberry runs each batch as a task of its own"
-            self._under_way.add(task)
-            try:
-                found = await batch(self._actor, keys)
-            finally:
-                self._under_way.discard(task)
-            return [found.get(key) for key in keys]
-
-        return DataLoader(load_fn=load)
-
-    async def abandon(self) -> None:
-        """End the batches that are under way, and return when their transactions have ended too."""
-        tasks = set(self._under_way)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self.event_summaries: DataLoader[str, Summary | None] = _loader(reader.event_summaries, actor)
+        self.run_summaries: DataLoader[str, Summary | None] = _loader(reader.run_summaries, actor)
+        self.rates: DataLoader[str, Rate | None] = _loader(reader.rates, actor)
+        self.sources: DataLoader[str, list[MessageSourceRow] | None] = _loader(reader.sources, actor)
 
 
 def present(row: V | None) -> V:

@@ -41,9 +41,6 @@ class Nobody:
 
     loaders = services = rates = actor
 
-    async def abandon(self) -> None:
-        """Nothing is under way."""
-
 
 PASSED = "UNAVAILABLE"
 """What ``Nobody`` comes out as."""
