@@ -21,8 +21,10 @@ class GuardedConnection(HttpToolsProtocol):
     headers_seconds: ClassVar[float] = HEADERS_SECONDS
     body_seconds: ClassVar[float] = BODY_SECONDS
     _deadline: TimerHandle | None = None
-    _in_headers = True
+    _in_headers = False
+    _begun_just_now = False
     _size = 0
+    """Of what came in since the piece in which the request began, while its headers have no end."""
     _too_large = False
 
     def connection_made(self, transport: Any) -> None:
@@ -36,15 +38,16 @@ class GuardedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._within(self.headers_seconds)  # also for what begins no request: it ends uvicorn's keep-alive timer
+        self._begun_just_now = False
         super().data_received(data)
-        # The parser keeps a header that has no end, and tells nobody of it.
-        self._size = self._size + len(data) if self._in_headers else 0
-        if self._size > MAX_HEADERS and not self._too_large:
+        # The parser keeps a header that has no end, and tells nobody of it. Twice: with all that stands between headers.
+        self._size = self._size + len(data) if self._in_headers and not self._begun_just_now else 0
+        if self._size > 2 * MAX_HEADERS and not self._too_large:
             self._refuse()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_headers = True
+        self._in_headers = self._begun_just_now = True
         self._within(self.headers_seconds)
 
     def on_headers_complete(self) -> None:
@@ -56,7 +59,6 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_headers = True
         self._within(None)
         super().on_message_complete()
 
