@@ -72,10 +72,8 @@ async def talk(port: int, *parts: bytes, end: bool = True) -> bytes:
 
 
 def head(size: int) -> bytes:
-    """A request whose address and headers have this many bytes together, as the server counts them."""
-    return (
-        b"GET /" + b"a" * (size - len("/hostxconnectionclose")) + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
+    """A request whose address and header have this many bytes together, as the server counts them."""
+    return b"GET /" + b"a" * (size - len("/hostx")) + b" HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def test_the_size_of_the_headers() -> None:
