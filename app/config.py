@@ -279,6 +279,13 @@ class Settings:
         Secret | None,
         Setting("Bearer token for /metrics, at least 16 characters. Without it there is no such page.", _token),
     ] = None
+    query_timeout: Annotated[float, Setting("The whole time of one GraphQL query.", _number(1, 600))] = 30.0
+    mutations_per_minute: Annotated[
+        int, Setting("Mutations a minute, for each person and process.", _whole(1, 100_000))
+    ] = 240
+    prechecks_per_minute: Annotated[
+        int, Setting("Prechecks and audience previews a minute, for each person and process.", _whole(1, 100_000))
+    ] = 120
     log_level: Annotated[str, Setting("Least level that is logged.", _one_of("DEBUG", "INFO", "WARNING", "ERROR"))] = (
         "INFO"
     )

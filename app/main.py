@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import ResponseHeader, State
+from litestar.datastructures import State
 
 from app.auth import identify
 from app.config import Settings
@@ -21,10 +21,12 @@ from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
 from app.http.metrics import WebhooksMeasured, metrics_routes
 from app.http.requests import RequestIds
+from app.http.security import policy_of, security_headers
 from app.http.webhook import Answer, Answers, webhook_routes
 from app.metrics import Metrics
 from app.schema import build_schema
-from app.schema.controller import graphql_controller
+from app.schema.controller import graphiql_page, graphql_controller
+from app.schema.rates import Rates
 from app.services.blocks import Blocks
 from app.services.bundle import Services
 from app.services.dispatch import Dispatch
@@ -190,10 +192,14 @@ def create_app(
     return Litestar(
         route_handlers=[
             graphql_controller(
-                build_schema(introspection=settings.graphiql),
+                build_schema(introspection=settings.graphiql, query_timeout=settings.query_timeout),
                 running.use,
                 partial(identify, settings),
                 metrics.operation,
+                Rates(
+                    mutations_per_minute=settings.mutations_per_minute,
+                    prechecks_per_minute=settings.prechecks_per_minute,
+                ),
                 graphiql=settings.graphiql,
                 allowed_origins=settings.allowed_origins,
             ),
@@ -211,7 +217,7 @@ def create_app(
         lifespan=[lifespan],
         middleware=[RequestIds(), WebhooksMeasured(metrics.webhook)],
         cors_config=_cors(settings),
-        response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
+        before_send=[security_headers(policy_of(graphiql_page())) if settings.graphiql else security_headers()],
         after_exception=[_log_failure],
         state=State({"running": running}),
         logging_config=None,

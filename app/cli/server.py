@@ -8,8 +8,16 @@ from typing import Any, Final
 import click
 import uvicorn
 
+from app.cli.connections import GuardedConnection
+from app.schema.limits import MAX_BODY
+
 LAST_ANSWERS_SECONDS: Final = 5
 """How long a stopping server waits for answers and sockets under way."""
+
+MAX_CONNECTIONS: Final = 2_000
+"""In one process, sockets too. Past it the answer is 503, which Meta takes as "again later"."""
+KEEP_ALIVE_SECONDS: Final = 15
+"""How long a connection may wait for its next request."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -39,8 +47,11 @@ def config_of(app: Any, *, workers: int = 1, factory: bool = False) -> uvicorn.C
         factory=factory,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=GuardedConnection,
         ws="websockets-sansio",
+        ws_max_size=MAX_BODY,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -206,6 +206,12 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
         cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
         cursor.close()
 
+    @sa.event.listens_for(engine.sync_engine, "invalidate")
+    def _interrupt(connection: Any, _record: ConnectionPoolEntry, _error: BaseException | None) -> None:
+        # A cancelled task gives its connection up. The thread of that connection hears nothing of it and would bring its
+        # statement to an end first, with the rollback and whoever waits for it standing behind.
+        connection.run_async(lambda driver: driver.interrupt())
+
     @sa.event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)

@@ -79,9 +79,13 @@ class TooLargeError(AppError):
 
 
 class RateLimitedError(AppError):
-    """Too much at once; try again after the stated time."""
+    """Too much at once; try again after ``retry_after`` seconds, at least one."""
 
     code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnavailableError(AppError):

@@ -21,11 +21,13 @@ from strawberry.types.graphql import OperationType
 import app.schema.enums  # noqa: F401 - makes the domain's enums known before any type names one
 from app.schema.cleaning import StorableTexts
 from app.schema.counting import Counted
+from app.schema.deadline import timed_execution
 from app.schema.errors import ErrorMapping
 from app.schema.limits import Limits
 from app.schema.mutations import Mutation
 from app.schema.pagination import Names
 from app.schema.queries import Query
+from app.schema.rates import limit_rates
 from app.schema.scalars import SCALARS
 from app.schema.subscriptions import Subscription
 
@@ -50,6 +52,7 @@ class Schema(strawberry.Schema):
             elif isinstance(kind, GraphQLObjectType):
                 for field in kind.fields.values():
                     _drop_null_defaults(field.args.values())
+        limit_rates(self._schema)
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """One answer to one request. A subscription has many, so here it is refused; Strawberry would try, and fail."""
@@ -70,7 +73,8 @@ def _drop_null_defaults(inputs: Iterable[GraphQLArgument | GraphQLInputField]) -
 
 
 @cache
-def build_schema(*, introspection: bool = True) -> Schema:
+def build_schema(*, introspection: bool = True, query_timeout: float = 30.0) -> Schema:
+    """``query_timeout`` is in seconds. Without ``introspection`` no name is told that was not asked with."""
     # Counted is outermost: it sees the errors with their codes.
     extensions: list[Any] = [
         Counted,
@@ -86,6 +90,7 @@ def build_schema(*, introspection: bool = True) -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         extensions=extensions,
+        execution_context_class=timed_execution(query_timeout),
         config=StrawberryConfig(name_converter=Names(), scalar_map=SCALARS),
     )
 

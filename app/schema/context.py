@@ -11,6 +11,7 @@ from strawberry.litestar import BaseContext
 from app.auth import Identity
 from app.domain.errors import UnauthenticatedError
 from app.schema.loaders import Loaders
+from app.schema.rates import Rates
 from app.services.base import Actor
 from app.services.bundle import Services
 
@@ -27,6 +28,7 @@ class Context(BaseContext, kw_only=True):
     """Raises UnauthenticatedError."""
     counted: Callable[[str, str], None] = _uncounted
     """Hears of each operation: its type, and the code of its first error or OK."""
+    rates: Rates
     request_id: str | None = None
     identity: Identity | None = None
     connection_params: dict[str, Any] | None = None

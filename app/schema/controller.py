@@ -11,10 +11,10 @@ from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
 from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
-from litestar.datastructures import ResponseHeader
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
+from strawberry.http.ides import get_graphql_ide_html
 from strawberry.litestar import make_graphql_controller
 from strawberry.litestar.controller import GraphQLController
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -30,6 +30,7 @@ from app.schema.context import Context
 from app.schema.counting import UNREAD
 from app.schema.errors import CodedError
 from app.schema.limits import MAX_BODY, document_problem
+from app.schema.rates import Rates
 from app.services.bundle import Services
 
 PATH: Final = "/graphql"
@@ -77,8 +78,6 @@ class RuledController(GraphQLController[Context, None]):
     """What this service does in Strawberry's hooks."""
 
     request_max_body_size = MAX_BODY
-    # Whatever an answer says, it is of this moment and of this person.
-    response_headers = (ResponseHeader(name="Cache-Control", value="no-store"),)
     graphql_transport_ws_handler_class = SocketHandler
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
@@ -135,6 +134,7 @@ def graphql_controller(
     services: Callable[[], Services],
     identify: Callable[[object], Identity],
     counted: Callable[[str, str], None],
+    rates: Rates,
     *,
     graphiql: bool,
     allowed_origins: Sequence[str] = (),
@@ -150,6 +150,7 @@ def graphql_controller(
             services=services(),
             identify=identify,
             counted=counted,
+            rates=rates,
             request_id=request.scope["state"].get("request_id"),
         )
         context.sign_in(request.headers.get("authorization"))
@@ -175,6 +176,11 @@ def _is_a_message(message: Any) -> TypeGuard[Message]:
         return False
     named = message["type"] not in {"subscribe", "complete"} or isinstance(message.get("id"), str)
     return named and isinstance(message.get("payload"), dict | None)
+
+
+def graphiql_page() -> str:
+    """GraphiQL as Strawberry ships it: the same for everybody, each script from elsewhere with its digest."""
+    return get_graphql_ide_html(graphql_ide="graphiql")
 
 
 def _may_name_an_operation(name: object) -> bool:

@@ -13,7 +13,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
-from app.domain.errors import AppError, ErrorCode
+from app.domain.errors import AppError, ErrorCode, RateLimitedError
 from app.services.failures import database_is_away
 
 _log = logging.getLogger(__name__)
@@ -59,8 +59,10 @@ def coded(error: GraphQLError) -> GraphQLError:
         return _of_the_document(error)
     if isinstance(cause, AppError):
         _log.info("refused: %s %s", cause.code.value, cause.message)
-        field = {"field": cause.field} if cause.field else {}
-        return _replaced(error, cause.message, {"code": cause.code.value, **field})
+        more: dict[str, Any] = {"field": cause.field} if cause.field else {}
+        if isinstance(cause, RateLimitedError):
+            more = {"retryAfter": cause.retry_after}
+        return _replaced(error, cause.message, {"code": cause.code.value, **more})
     if database_is_away(cause):
         _log.warning("the database is away: %s", type(cause).__name__)
         return _replaced(error, AWAY, {"code": ErrorCode.UNAVAILABLE.value})

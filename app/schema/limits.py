@@ -1,4 +1,4 @@
-"""How much one document may ask for. Each limit says its name and its number when it is passed.
+"""How much one document may ask for. Each limit says its name and its number when it is passed; the cost is in ``cost``.
 
 Everything is measured before validation, whose check for fields that overlap takes seconds for a document of some
 kilobytes. Strawberry's own depth and alias limiters run beside it, and walk a fragment again for every spread of it: thirty
@@ -16,6 +16,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
@@ -28,6 +29,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 
 from app.domain.errors import ErrorCode
+from app.schema.cost import cost_problem
 from app.schema.errors import CodedError
 
 MAX_BODY: Final = 8 * 1024 * 1024
@@ -64,7 +66,9 @@ class Limits(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         document = self.execution_context.graphql_document
-        if document and (problem := self._choice(document) or self._number(document) or _problem(document)):
+        if document and (
+            problem := self._choice(document) or self._number(document) or _problem(document) or self._cost(document)
+        ):
             self.execution_context.pre_execution_errors = [problem]
         yield
 
@@ -83,6 +87,11 @@ class Limits(SchemaExtension):
         if not numbers.too_long:
             return None
         return CodedError(f"A number has more than {MAX_DIGITS} digits.", ErrorCode.BAD_INPUT, nodes=numbers.too_long)
+
+    def _cost(self, document: DocumentNode) -> CodedError | None:
+        context = self.execution_context
+        schema: GraphQLSchema = context.schema._schema  # noqa: SLF001 - the only way to it
+        return cost_problem(schema, document, context.operation_name, context.variables)
 
 
 class _Numbers(Visitor):

@@ -66,12 +66,16 @@ class Socket:
 
     async def until(self, kind: str, *, seconds: float = 5) -> dict[str, Any]:
         """The next message of this type; what comes before it is passed over. Fails when the app closes instead."""
+        return await self.either(kind, seconds=seconds)
+
+    async def either(self, *kinds: str, seconds: float = 5) -> dict[str, Any]:
+        """The same for several types."""
         while True:
             event = await self.event(seconds=seconds)
             assert event["type"] != "websocket.close", event
             if event["type"] == "websocket.send":
                 message: dict[str, Any] = json.loads(event["text"] if event.get("text") else event["bytes"])
-                if message["type"] == kind:
+                if message["type"] in kinds:
                     return message
 
     async def closed(self, *, seconds: float = 5) -> int:

@@ -13,6 +13,7 @@ from app.domain import ids
 from app.schema import subscriptions
 from app.schema.cleaning import MAX_NESTING
 from app.schema.context import Context
+from app.schema.rates import Rates
 from tests.schema.service import Service, serving, status, wamid, wedding
 from tests.schema.sockets import Socket
 from tests.schema.test_console import OPERATIONS
@@ -91,7 +92,9 @@ async def test_it_ends_a_while_after_the_last_change(idle: Service) -> None:
     made = await wedding(idle)
     run = await made.send()
     identity = Identity("anita", "Anita", datetime.now(UTC) + timedelta(minutes=1))
-    context = Context(services=idle.app.state["running"].use(), identify=lambda _: identity, identity=identity)
+    rates = Rates(mutations_per_minute=1, prechecks_per_minute=1)
+    services = idle.app.state["running"].use()
+    context = Context(services=services, identify=lambda _: identity, rates=rates, identity=identity)
     info: Any = SimpleNamespace(context=context)
 
     async def watch() -> list[str]:
