@@ -117,8 +117,8 @@ MUTANTS = (
     Mutant(
         "two sends of one event do not wait for each other",
         "app/services/sends.py",
-        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id, lock=True)",
-        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id)",
+        "access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id, lock=True)",
+        "access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id)",
         "tests/races/test_sends.py -k postgres",
     ),
     Mutant(
@@ -159,8 +159,8 @@ MUTANTS = (
     Mutant(
         "pause, cancel and resume do not take the run's row",
         "app/services/runs.py",
-        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)",
-        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id)",
+        "run = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id, lock=True)",
+        "run = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id)",
         "tests/races/test_controls.py -k postgres",
     ),
     Mutant(
