@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from app.cli.output import console, show_table
+from app.cli.output import console, shown
 from app.cli.running import require_migrated, settings_from_env
 from app.config import Settings
 from app.db.tables import AuditRow
@@ -27,8 +27,9 @@ def audit_command(workspace_id: str | None, limit: int, *, refused: bool) -> Non
     """
     entries = asyncio.run(_read(settings_from_env(), workspace_id, limit, refused=refused))
     out = console()
-    columns = ("When (UTC)", "Action", "Who", "What", "Workspace and target")
-    show_table(out, f"{len(entries):,} entries", columns, map(_row, entries))
+    for entry in entries:
+        for line in _lines(entry):
+            out.print(line, soft_wrap=True)
     if not entries:
         out.print("There are no such entries.")
 
@@ -42,7 +43,11 @@ async def _read(settings: Settings, workspace_id: str | None, limit: int, *, ref
         await database.close()
 
 
-def _row(entry: AuditRow) -> tuple[str, ...]:
-    # A stranger's target is whatever they sent; a subject may be a phone.
-    where = f"{entry.workspace_id or 'none'}\n{masked(entry.target_id or '')}"
-    return f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.action, masked(entry.actor_text), masked(entry.text), where
+def _lines(entry: AuditRow) -> tuple[str, str]:
+    """Who and what, then where, so that ids stay whole. A subject may be a phone; a stranger's target is what they sent."""
+    parts = (entry.actor_text, entry.text, entry.target_id or "")
+    who, what, target = (shown(masked(part).replace("\n", " ")) for part in parts)
+    return (
+        f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.action}  {who}: {what}",
+        f"    workspace {shown(entry.workspace_id)}, target {target}",
+    )

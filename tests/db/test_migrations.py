@@ -32,10 +32,8 @@ async def test_upgrading_twice_changes_nothing(db: Database, database_url: str) 
 REWRITES = {
     "both": ["UPDATE audit SET text = 'other'", "DELETE FROM audit"],
     "sqlite": [
-        "INSERT OR REPLACE INTO audit SELECT id, workspace_id, at, action, actor_id, actor_text, 'other', before, after, "
-        "target_id, run_id, request_id FROM audit",
-        "REPLACE INTO audit (rowid, id, at, action, actor_text, text) SELECT rowid, '00', at, action, actor_text, 'other' "
-        "FROM audit",
+        "REPLACE INTO audit (id, at, action, actor_text, text) SELECT id, at, action, actor_text, 'other' FROM audit",
+        "REPLACE INTO audit (rowid, id, at, action, actor_text, text) SELECT rowid, 1, at, action, actor_text, 2 FROM audit",
     ],
     "postgresql": [
         "TRUNCATE audit",
