@@ -193,7 +193,7 @@ MUTANTS = (
         "app/services/access.py",
         "MemberRow.workspace_id == workspace_id, MemberRow.subject == actor.subject, MemberRow.active",
         "MemberRow.workspace_id == workspace_id",
-        "tests/services/test_events.py tests/sending/test_sends.py -k 'stranger or foreign or another'",
+        "tests/rights/test_tenancy.py",
     ),
     Mutant(
         "what another family has is found by its id",
