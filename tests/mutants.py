@@ -159,8 +159,8 @@ MUTANTS = (
     Mutant(
         "two sends of one event do not wait for each other",
         "app/services/sends.py",
-        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id, lock=True)",
-        "access.find(uow, EventRow, ids.EVENT, pin.request.event_id)",
+        "access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id, lock=True)",
+        "access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id)",
         "tests/races/test_sends.py -k postgres",
     ),
     Mutant(
@@ -201,8 +201,8 @@ MUTANTS = (
     Mutant(
         "pause, cancel and resume do not take the run's row",
         "app/services/runs.py",
-        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)",
-        "run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id)",
+        "run = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id, lock=True)",
+        "run = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id)",
         "tests/races/test_controls.py -k postgres",
     ),
     Mutant(
@@ -235,7 +235,49 @@ MUTANTS = (
         "app/services/access.py",
         "MemberRow.workspace_id == workspace_id, MemberRow.subject == actor.subject, MemberRow.active",
         "MemberRow.workspace_id == workspace_id",
-        "tests/services/test_events.py tests/sending/test_sends.py -k 'stranger or foreign or another'",
+        "tests/rights/test_tenancy.py",
+    ),
+    Mutant(
+        "what another family has is found by its id",
+        "app/services/access.py",
+        'columns["id"] == row_id, columns["workspace_id"].in_(visible_workspaces(actor))',
+        'columns["id"] == row_id',
+        "tests/rights/test_tenancy.py",
+    ),
+    Mutant(
+        "what another family has is shown by its id",
+        "app/services/reading/visibility.py",
+        "return lambda actor: column.in_(visible(actor))",
+        "return lambda actor: column.is_not(None)",
+        "tests/rights/test_tenancy.py",
+    ),
+    Mutant(
+        "what Meta blocked is shown to every family of the number",
+        "app/services/reading/visibility.py",
+        ".where(guest.workspace_id.in_(workspaces))",
+        ".where(guest.workspace_id.is_not(None))",
+        "tests/rights/test_tenancy.py",
+    ),
+    Mutant(
+        "anybody who may edit an event changes who may see it",
+        "app/services/events.py",
+        " and not access.allows(Permission.EVENT_VISIBILITY)",
+        " and not access",
+        "tests/rights/test_rights.py",
+    ),
+    Mutant(
+        "a parent admin manages owners",
+        "app/services/workspaces.py",
+        "if not touched <= MANAGES[access.member.role]:",
+        "if not MANAGES[access.member.role]:",
+        "tests/rights/test_rights.py",
+    ),
+    Mutant(
+        "the audit trail can be replaced on SQLite",
+        "app/db/migrations/versions/0002_audit_replace.py",
+        "WHERE id = NEW.id OR rowid = NEW.rowid",
+        "WHERE id = NEW.id AND rowid = NEW.rowid",
+        "tests/db/test_migrations.py -k append",
     ),
     Mutant(
         "the audit trail can be rewritten",

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "import-guests": ("guests", "Import a guest list."),
     "send": ("send", "Precheck, confirm, send and follow the invites of an event."),
     "doctor": ("doctor", "Check settings, database and the connection to Meta."),
+    "audit": ("audit", "Show who did what, newest first."),
     "verify": ("verify", "Check on the live database that the promises hold."),
     "replay": ("replay", "Read the stored words of WhatsApp again."),
     "export-schema": ("schema", "Write the GraphQL schema to FILE, or print it."),

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import strawberry
 
 from app.domain.enums import SendRunStatus
-from app.domain.errors import NotFoundError
 from app.schema.context import Info
 from app.schema.described import described
 from app.schema.types.runs import SendRun
@@ -24,14 +23,13 @@ async def follow(
 
     Every look goes through the reader, so access is judged anew each time; a token that has run out ends it too.
     """
+    await info.context.services.runs.watch(info.context.actor, id=run_id)
     reader, clock = info.context.services.reader, asyncio.get_running_loop().time
     seen: RunView | None = None
     changed_at = clock()
     while True:
         view = (await reader.runs(info.context.actor, [run_id])).get(run_id)
         if view is None:
-            if seen is None:
-                raise NotFoundError
             return
         if seen is None or _figures(view) != _figures(seen):
             seen, changed_at = view, clock()

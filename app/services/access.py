@@ -109,11 +109,19 @@ def not_found(actor: Actor, *, doing: str, target_id: str | None) -> AppError:
     )
 
 
-async def find(uow: UnitOfWork, kind: type[R], prefix: str, row_id: str, *, lock: bool = False) -> R | None:
-    """The row with this public id, or None also for malformed ids. Says nothing about who may see it."""
+async def find(
+    uow: UnitOfWork, actor: Actor, kind: type[R], prefix: str, row_id: str, *, lock: bool = False
+) -> R | None:
+    """The row with this public id; None for malformed ids, unknown ones and those of other people's workspaces.
+
+    Tenancy is in the statement, so that a foreign id takes the very way of an unknown one, and a stranger locks nothing.
+    """
     if not ids.is_id(prefix, row_id):
         return None
-    query: sa.Select[Any] = sa.select(kind).where(sa.inspect(kind).primary_key[0] == row_id)
+    columns: Any = sa.inspect(kind).all_orm_descriptors
+    query: sa.Select[Any] = sa.select(kind).where(
+        columns["id"] == row_id, columns["workspace_id"].in_(visible_workspaces(actor))
+    )
     if lock:
         # A row that this session has read before must be read again: what it was before the wait is not what it is.
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)

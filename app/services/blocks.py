@@ -13,9 +13,10 @@ from app.domain.enums import AuditAction, DoNotMessageSource, Permission, PhoneS
 from app.domain.errors import BadInputError, ConflictError
 from app.domain.phone import mask, normalise
 from app.services import audit, inputs
-from app.services.access import find, not_found, require, visible_workspaces
+from app.services.access import not_found, require, visible_workspaces
 from app.services.base import Actor, UseCases, utc_now
 from app.services.blocking import reject_blocked
+from app.services.reading.visibility import blocks_seen
 from app.services.tenancy import require_alone
 
 MAX_REASON = 500
@@ -68,7 +69,7 @@ class Blocks(UseCases):
 
         async def lift(uow: UnitOfWork) -> DoNotMessageRow:
             doing = "lift a block"
-            entry = await find(uow, DoNotMessageRow, ids.DO_NOT_MESSAGE, id, lock=True)
+            entry = await _find(uow, actor, id)
             if entry is None:
                 raise not_found(actor, doing=doing, target_id=id)
             workspace_id = entry.workspace_id or await _seen_in(uow, actor, entry)
@@ -90,6 +91,19 @@ class Blocks(UseCases):
             return entry
 
         return await self._write(lift)
+
+
+async def _find(uow: UnitOfWork, actor: Actor, entry_id: str) -> DoNotMessageRow | None:
+    """The entry, locked, if it is one that the actor's lists show."""
+    if not ids.is_id(ids.DO_NOT_MESSAGE, entry_id):
+        return None
+    query = (
+        sa.select(DoNotMessageRow)
+        .where(DoNotMessageRow.id == entry_id, blocks_seen(actor))
+        .with_for_update(key_share=True)
+    )
+    found: DoNotMessageRow | None = (await uow.session.execute(query)).scalar_one_or_none()
+    return found
 
 
 async def _seen_in(uow: UnitOfWork, actor: Actor, entry: DoNotMessageRow) -> str | None:

@@ -86,11 +86,11 @@ class Events(UseCases):
 
         async def change(uow: UnitOfWork) -> EventRow:
             doing = "edit an event"
-            workspace_id = await workspace_of(uow, EventRow, ids.EVENT, id)
+            workspace_id = await workspace_of(uow, actor, EventRow, ids.EVENT, id)
             # The order is a matter of all events, hence of the workspace, whose lock comes before the event's.
             enter = require if place is UNSET else require_alone
             access = await enter(uow, actor, workspace_id, Permission.EVENT_EDIT, doing=doing, target_id=id)
-            event = await find(uow, EventRow, ids.EVENT, id, lock=True)
+            event = await find(uow, actor, EventRow, ids.EVENT, id, lock=True)
             if event is None:
                 raise not_found(actor, doing=doing, target_id=id)
             if visibility not in {UNSET, event.visibility} and not access.allows(Permission.EVENT_VISIBILITY):

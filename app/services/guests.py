@@ -113,9 +113,9 @@ async def _enter(
     uow: UnitOfWork, actor: Actor, kind: type[R], prefix: str, row_id: str, *, doing: str
 ) -> tuple[Access, R]:
     """The row and the actor's standing in its workspace, which is held: one person per phone is a matter of all of them."""
-    workspace_id = await workspace_of(uow, kind, prefix, row_id)
+    workspace_id = await workspace_of(uow, actor, kind, prefix, row_id)
     access = await require_alone(uow, actor, workspace_id, Permission.GUEST_EDIT, doing=doing, target_id=row_id)
-    row = await find(uow, kind, prefix, row_id)
+    row = await find(uow, actor, kind, prefix, row_id)
     if row is None:
         raise not_found(actor, doing=doing, target_id=row_id)
     return access, row
@@ -155,7 +155,7 @@ async def _set_phone(uow: UnitOfWork, person: PersonRow, phone: Phone) -> None:
 
 async def _move(uow: UnitOfWork, actor: Actor, person: PersonRow, unit_id: str | None) -> None:
     if unit_id is not None:
-        unit = await find(uow, GuestUnitRow, ids.GUEST_UNIT, unit_id)
+        unit = await find(uow, actor, GuestUnitRow, ids.GUEST_UNIT, unit_id)
         if unit is None or unit.workspace_id != person.workspace_id:
             raise not_found(actor, doing="move a guest", target_id=unit_id)
         if unit.archived:

@@ -79,7 +79,7 @@ class Prechecks(UseCases):
 
         async def unit(uow: UnitOfWork) -> Precheck | None:
             entered = await access.enter(uow, actor, pin.workspace_id)
-            event = await access.find(uow, EventRow, ids.EVENT, pin.request.event_id)
+            event = await access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id)
             if entered is None or event is None:
                 return None
             if not entered.allows(Permission.PRECHECK):
@@ -98,7 +98,7 @@ class Prechecks(UseCases):
     ) -> Precheck:
         """The precheck of a request for somebody who has already been let in."""
         now = utc_now()
-        resolution = await resolve_request(uow, entered.workspace, event, request, now)
+        resolution = await resolve_request(uow, entered, event, request, now)
         return self.present(resolution, request, now, opened)
 
     def present(
@@ -132,7 +132,7 @@ class Prechecks(UseCases):
     async def _enter(
         self, uow: UnitOfWork, actor: Actor, event_id: str, *, doing: str
     ) -> tuple[EventRow, access.Access]:
-        event = await access.find(uow, EventRow, ids.EVENT, event_id)
+        event = await access.find(uow, actor, EventRow, ids.EVENT, event_id)
         entered = await access.require(
             uow, actor, event.workspace_id if event else None, Permission.PRECHECK, doing=doing, target_id=event_id
         )

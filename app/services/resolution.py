@@ -27,7 +27,7 @@ from app.domain.enums import (
     TemplateCategory,
     WarningCode,
 )
-from app.domain.errors import BadInputError, NotFoundError
+from app.domain.errors import BadInputError
 from app.domain.guest_list import tag_key
 from app.domain.reach import is_reachable
 from app.domain.rendering import GuestFields
@@ -60,11 +60,12 @@ class Resolution:
 
 
 async def resolve_request(
-    uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest, now: datetime
+    uow: UnitOfWork, entered: access.Access, event: EventRow, request: SendRequest, now: datetime
 ) -> Resolution:
     """Resolve and judge. Raises BadInputError or NotFoundError for a request that makes no sense here."""
+    workspace = entered.workspace
     setting = await prepare(uow, workspace, event, request)
-    await check_request(uow, workspace, event, request)
+    await check_request(uow, entered, event, request)
     units = await reads.load_units(uow, workspace.id)
     repeat_of_run = None
     prior: dict[Source, tuple[str, str | None]] = {}
@@ -110,7 +111,7 @@ def check_audience(audience: Audience) -> None:
         raise BadInputError("Search for at most 200 characters.", field="search")
 
 
-async def check_request(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, request: SendRequest) -> None:
+async def check_request(uow: UnitOfWork, entered: access.Access, event: EventRow, request: SendRequest) -> None:
     """Exactly one of audience and fromRun, within bounds, and an earlier run that can be retried for this event."""
     if (request.audience is None) == (request.from_run is None):
         raise BadInputError("Give exactly one of audience and fromRun.", field="audience")
@@ -121,9 +122,9 @@ async def check_request(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRo
     if not request.from_run.states or not RETRYABLE_STATES.issuperset(request.from_run.states):
         names = ", ".join(sorted(RETRYABLE_STATES))
         raise BadInputError(f"Name the states to retry: {names}.", field="states")
-    run = await access.find(uow, SendRunRow, ids.SEND_RUN, request.from_run.run_id)
-    if run is None or run.workspace_id != workspace.id:
-        raise NotFoundError
+    run = await access.find(uow, entered.actor, SendRunRow, ids.SEND_RUN, request.from_run.run_id)
+    if run is None or run.workspace_id != entered.workspace.id:
+        raise access.not_found(entered.actor, doing="retry a run", target_id=request.from_run.run_id)
     if run.event_id != event.id or run.kind is not SendRunKind.INVITE:
         raise BadInputError("Retry an invite run of the same event.", field="runId")
 

@@ -18,6 +18,7 @@ from app.domain.errors import ConflictError
 from app.domain.lifecycle import run_status
 from app.services import access, audit
 from app.services.base import Actor, UseCases, utc_now
+from app.services.tenancy import workspace_of
 from app.services.throttle import lift_pause
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,15 @@ class Runs(UseCases):
     def __init__(self, db: Database, wake: Callable[[], None] = lambda: None) -> None:
         super().__init__(db)
         self._wake = wake
+
+    async def watch(self, actor: Actor, *, id: str) -> None:  # noqa: A002 - the contract's name
+        """Let the actor follow a run; each later look is judged anew by the reader. Raises NotFoundError."""
+
+        async def unit(uow: UnitOfWork) -> None:
+            workspace_id = await workspace_of(uow, actor, SendRunRow, ids.SEND_RUN, id)
+            await access.require(uow, actor, workspace_id, None, doing="watch a run", target_id=id)
+
+        await self._read(unit)
 
     async def pause(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
         """Stop claiming; what is at Meta already stays there."""
@@ -91,7 +101,7 @@ class Runs(UseCases):
         self, uow: UnitOfWork, actor: Actor, run_id: str, *, doing: str, with_number: bool = False
     ) -> tuple[access.Access, SendRunRow, SendRunStatus]:
         """Let the actor in, then lock the run (the number's row before it), and tell the status that operators see."""
-        known = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id)
+        known = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id)
         entered = await access.require(
             uow, actor, known.workspace_id if known else None, Permission.RUN_CONTROL, doing=doing, target_id=run_id
         )
@@ -100,8 +110,9 @@ class Runs(UseCases):
             await uow.session.get(
                 NumberRow, known.number_id, with_for_update={"key_share": True}, populate_existing=True
             )
-        run = await access.find(uow, SendRunRow, ids.SEND_RUN, run_id, lock=True)
-        assert run is not None
+        run = await access.find(uow, actor, SendRunRow, ids.SEND_RUN, run_id, lock=True)
+        if run is None:  # the actor was removed while this waited
+            raise access.not_found(actor, doing=doing, target_id=run_id)
         completed_at = (
             await uow.session.execute(sa.select(RunCountersRow.completed_at).where(RunCountersRow.run_id == run.id))
         ).scalar_one()

@@ -90,15 +90,17 @@ class Sends(UseCases):
 
         async def unit(uow: UnitOfWork) -> SendResult:
             # First of all the event: two sends of one event, with whatever tokens, see each other's messages.
-            event = await access.find(uow, EventRow, ids.EVENT, pin.request.event_id, lock=True) if pin else None
-            entered = await self._enter(uow, actor, pin.workspace_id if pin and event else None, event)
+            event = await access.find(uow, actor, EventRow, ids.EVENT, pin.request.event_id, lock=True) if pin else None
+            entered = await self._enter(
+                uow, actor, event.workspace_id if event else None, pin.request.event_id if pin else None
+            )
             assert pin is not None
             assert event is not None
             found = await _run_of(uow, key)
             if found is not None:
                 return SendSuccess(found, replayed=True)
             now = await uow.now()
-            resolution = await resolve_request(uow, entered.workspace, event, pin.request, now)
+            resolution = await resolve_request(uow, entered, event, pin.request, now)
             refusal = self._refuse(pin, resolution, now)
             if refusal is not None:
                 _audit_refusal(uow, entered, event, refusal)
@@ -132,8 +134,8 @@ class Sends(UseCases):
         request = SendRequest(event_id, template_name, template_language, parameters)
 
         async def unit(uow: UnitOfWork) -> SendResult:
-            event = await access.find(uow, EventRow, ids.EVENT, event_id, lock=True)
-            entered = await self._enter(uow, actor, event.workspace_id if event else None, event, target_id=event_id)
+            event = await access.find(uow, actor, EventRow, ids.EVENT, event_id, lock=True)
+            entered = await self._enter(uow, actor, event.workspace_id if event else None, event_id)
             assert event is not None
             key = _test_key(entered, idempotency_key)
             found = await _run_of(uow, key)
@@ -157,12 +159,7 @@ class Sends(UseCases):
         return result
 
     async def _enter(
-        self,
-        uow: UnitOfWork,
-        actor: Actor,
-        workspace_id: str | None,
-        event: EventRow | None,
-        target_id: str | None = None,
+        self, uow: UnitOfWork, actor: Actor, workspace_id: str | None, event_id: str | None
     ) -> access.Access:
         return await access.require(
             uow,
@@ -170,7 +167,7 @@ class Sends(UseCases):
             workspace_id,
             Permission.INVITE_SEND,
             doing="send invites",
-            target_id=event.id if event else target_id,
+            target_id=event_id,
             refused_as=AuditAction.INVITE_SEND_REFUSED,
         )
 

@@ -16,14 +16,17 @@ from app.services.access import Access, require, visible_workspaces
 from app.services.base import Actor
 
 
-async def workspace_of(uow: UnitOfWork, kind: type[Any], prefix: str, row_id: str) -> str | None:
-    """The workspace of a row, None for ids of nothing.
+async def workspace_of(uow: UnitOfWork, actor: Actor, kind: type[Any], prefix: str, row_id: str) -> str | None:
+    """The workspace of a row; None for ids of nothing and of other people's workspaces, as in ``access.find``.
 
     Reads the column alone: a row loaded before a lock was waited for would stay as it was before the wait.
     """
     if not ids.is_id(prefix, row_id):
         return None
-    found: str | None = (await uow.session.execute(sa.select(kind.workspace_id).where(kind.id == row_id))).scalar()
+    query = sa.select(kind.workspace_id).where(
+        kind.id == row_id, kind.workspace_id.in_(visible_workspaces(actor).correlate(None))
+    )
+    found: str | None = (await uow.session.execute(query)).scalar()
     return found
 
 

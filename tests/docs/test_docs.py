@@ -18,6 +18,7 @@ from app.domain.lifecycle import DISPATCH, RANK, Dispatch
 from app.domain.roles import DEFAULT_ROLES_THAT_SEND, MANAGES, permissions
 from app.services.checks import KINDS
 from tests.docs.lifecycle_diagram import diagram
+from tests.rights import table as rights
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -250,6 +251,10 @@ def test_transitions_of_the_lifecycle() -> None:
 
 def test_the_diagram_is_up_to_date() -> None:
     assert list(blocks(TEXTS["docs/lifecycle.md"], "mermaid")) == [diagram()]
+
+
+def test_the_page_of_rights_is_up_to_date() -> None:
+    assert TEXTS["docs/rights.md"] == rights.document(), "python -m tests.rights.table > docs/rights.md"
 
 
 def test_each_promise_says_how_it_is_kept_and_names_its_tests() -> None:

@@ -65,6 +65,24 @@ async def test_it_ends_with_access(idle: Service) -> None:
         await socket.until("complete", seconds=2)
 
 
+async def test_it_shows_a_lowered_member_what_the_new_role_may(idle: Service) -> None:
+    made = await wedding(idle)
+    run = await made.send()
+    member = """mutation($w: ID!, $r: Role!) { setMember(input: {
+        workspaceId: $w, subject: "chandra", displayName: "C", role: $r}) { id } }"""
+    await idle.data(member, {"w": made.workspace, "r": "PARENT_ADMIN"})
+    watch = "subscription($r: ID!) { sendRunProgress(id: $r) { status event { workspace { viewerCan } } } }"
+    async with Socket(idle.app, idle.token("chandra")) as socket:
+        await socket.subscribe("1", watch, {"r": run})
+        first = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
+        assert "RECEIPT_READ" in first["event"]["workspace"]["viewerCan"]
+        await idle.data(member, {"w": made.workspace, "r": "FAMILY_COORDINATOR"})
+        await idle.data("mutation($r: ID!) { pauseSendRun(id: $r) { id } }", {"r": run})
+        second = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
+        assert second["status"] == "PAUSED"
+        assert not {"RECEIPT_READ", "INVITE_SEND"} & set(second["event"]["workspace"]["viewerCan"])
+
+
 async def test_it_ends_when_the_token_runs_out(idle: Service) -> None:
     run = await (await wedding(idle)).send()
     # Within the leeway for clocks a token still holds: three seconds more.
