@@ -274,7 +274,7 @@ MUTANTS = (
     ),
     Mutant(
         "the audit trail can be replaced on SQLite",
-        "app/db/migrations/versions/0002_audit_replace.py",
+        "app/db/migrations/versions/0003_audit_replace.py",
         "WHERE id = NEW.id OR rowid = NEW.rowid",
         "WHERE id = NEW.id AND rowid = NEW.rowid",
         "tests/db/test_migrations.py -k append",
