@@ -1,13 +1,12 @@
 """Do-Not-Message: who is blocked, and the one way to block. Spellings make the check an equality on an index."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.db.bulk import insert_rows, update_rows
+from app.db.bulk import insert_rows
 from app.db.engine import UnitOfWork
 from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow
 from app.domain import ids
@@ -80,66 +79,3 @@ async def insert_block(
     await uow.session.flush()
     await insert_rows(uow, S, [{"entry_id": entry.id, "spelling": key} for key in sorted(spellings(phone))])
     return entry, True
-
-
-@dataclass(frozen=True, slots=True)
-class NumberBlock:
-    """A guest's own stop, told by Meta: holds in every workspace of the number."""
-
-    number_id: str
-    phone: str
-    source: DoNotMessageSource
-    reason: str
-    at: datetime
-    """When the guest said it, by Meta's clock."""
-    evidence: Any
-    receipt_id: str | None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.number_id, self.phone)
-
-
-async def insert_number_blocks(uow: UnitOfWork, blocks: Sequence[NumberBlock]) -> None:
-    """Block many phones at once, each once. The caller holds the exclusive advisory locks of their numbers.
-
-    Of one that is active already only the time moves on, so that an older "resume" that comes late cannot win.
-    """
-    newest = {block.key: block for block in sorted(blocks, key=lambda block: block.at)}
-    if not newest:
-        return
-    asked = uow.rows({"number_id": D.number_id.type, "phone": sa.Text()}, sorted(newest), "asked")
-    active = {
-        (row.number_id, row.phone): row
-        for row in await uow.session.execute(
-            sa.select(D.id, D.number_id, D.phone, D.created_at)
-            .join(asked, sa.and_(asked.c.number_id == D.number_id, asked.c.phone == D.phone))
-            .where(D.active)
-        )
-    }
-    again = [
-        {"id": row.id, "created_at": newest[key].at} for key, row in active.items() if newest[key].at > row.created_at
-    ]
-    await update_rows(uow, D, again)
-    fresh = [(ids.new_id(ids.DO_NOT_MESSAGE), block) for key, block in newest.items() if key not in active]
-    await insert_rows(uow, D, [_row(entry_id, block) for entry_id, block in fresh])
-    keys = [
-        {"entry_id": entry_id, "spelling": spelling}
-        for entry_id, block in fresh
-        for spelling in sorted(spellings(block.phone))
-    ]
-    await insert_rows(uow, S, keys)
-
-
-def _row(entry_id: str, block: NumberBlock) -> dict[str, Any]:
-    return {
-        "id": entry_id,
-        "number_id": block.number_id,
-        "phone": block.phone,
-        "reason": block.reason,
-        "source": block.source,
-        "active": True,
-        "evidence": block.evidence,
-        "receipt_id": block.receipt_id,
-        "created_at": block.at,
-    }

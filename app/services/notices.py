@@ -3,17 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from app.db import messages
-from app.db.blocks import D, NumberBlock, insert_number_blocks
 from app.db.engine import UnitOfWork
-from app.db.tables import DoNotMessageRow, NumberRow, RunCountersRow, SendRunRow, TemplateRow
+from app.db.number_blocks import NumberBlock, Resume, insert_number_blocks, lift_number_blocks
+from app.db.tables import NumberRow, RunCountersRow, SendRunRow, TemplateRow
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, TemplateCategory, TemplateStatus
-from app.domain.phone import spellings
 from app.domain.stop_words import is_stop_word
 from app.services.blocking import waiting_for
 from app.services.runs import STILL_RUNNING, pause_number, stop
@@ -40,20 +38,6 @@ _HALTS = {
 }
 """Statuses with which no message goes out any more, and the code with which Meta would refuse the next one."""
 
-_GUESTS_OWN = (
-    DoNotMessageSource.META_STOP,
-    DoNotMessageSource.META_CODE_131050,
-    DoNotMessageSource.INBOUND_STOP_WORD,
-)
-"""What a guest said and so can take back, by allowing such messages again in WhatsApp."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Resume:
-    number_id: str
-    phone: str
-    at: datetime
-
 
 @dataclass(slots=True)
 class Notices:
@@ -63,7 +47,7 @@ class Notices:
     numbers: dict[str, str]
     stop_words: frozenset[str]
     stops: list[NumberBlock] = field(default_factory=list)
-    resumes: list[_Resume] = field(default_factory=list)
+    resumes: list[Resume] = field(default_factory=list)
     refused: list[tuple[str, StatusItem, str]] = field(default_factory=list)
     """Failed statuses with code 131050: number, item, receipt."""
     templates: list[TemplateUpdate] = field(default_factory=list)
@@ -104,7 +88,7 @@ class Notices:
                     )
                 )
             elif preference.value == "resume":
-                self.resumes.append(_Resume(number_id, preference.phone, at))
+                self.resumes.append(Resume(number_id, preference.phone, at))
         for inbound in parsed.inbound:
             number_id = self.numbers.get(inbound.phone_number_id)
             if number_id is not None and inbound.phone is not None and is_stop_word(inbound.text, self.stop_words):
@@ -117,8 +101,11 @@ class Notices:
                 )
 
     async def lock(self) -> None:
-        """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first."""
-        blocking = {stop_.number_id for stop_ in self.stops} | {number_id for number_id, _, _ in self.refused}
+        """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first. And of those on
+        which somebody resumes, so that a stop and a resume that arrive together see each other.
+        """
+        blocking = {stop_.number_id for stop_ in self.stops} | {resume.number_id for resume in self.resumes}
+        blocking |= {number_id for number_id, _, _ in self.refused}
         for number_id in sorted(blocking):
             await self.uow.lock_number(number_id, exclusive=True)
 
@@ -128,11 +115,9 @@ class Notices:
         """
         await self._pause_numbers()
         await self._update_templates()
-        blocks = [*self.stops, *await self._read_refusals()]
-        await insert_number_blocks(self.uow, blocks)
-        for resume in self.resumes:
-            await self._lift(resume)
-        return await waiting_for(self.uow, {block.key for block in blocks})
+        await lift_number_blocks(self.uow, self.resumes)
+        blocked = await insert_number_blocks(self.uow, [*self.stops, *await self._read_refusals()])
+        return await waiting_for(self.uow, blocked)
 
     async def _pause_numbers(self) -> None:
         pauses: dict[str, tuple[str, str]] = {}
@@ -233,24 +218,6 @@ class Notices:
                 if phone is not None
             ]
         return blocks
-
-    async def _lift(self, resume: _Resume) -> None:
-        """The guest allows messages again: lifts what the guest asked before that, never a member's entry."""
-        changed: Any = (
-            sa.update(DoNotMessageRow)
-            .where(
-                D.number_id == resume.number_id,
-                D.phone.in_(sorted(spellings(resume.phone))),
-                D.active,
-                D.source.in_(_GUESTS_OWN),
-                D.created_at <= resume.at,
-            )
-            .values(
-                active=False, revoked_at=resume.at, revoke_reason="The guest allowed such messages again in WhatsApp."
-            )
-            .execution_options(synchronize_session=False)
-        )
-        await self.uow.session.execute(changed)
 
 
 def nameless(parsed: ParsedWebhook) -> list[Unrecognised]:
