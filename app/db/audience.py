@@ -55,9 +55,13 @@ async def load_units(uow: UnitOfWork, workspace_id: str) -> list[Unit]:
             GuestUnitRow.side,
             GuestUnitRow.delivery_phone,
             GuestUnitRow.inviteable,
+            GuestUnitRow.consent_at,
         ).where(GuestUnitRow.workspace_id == workspace_id, ~GuestUnitRow.archived)
     )
-    return [Unit(*row, tags=frozenset(tags[row.id]), people=tuple(people[row.id])) for row in units]
+    return [
+        Unit(*row[:6], tags=frozenset(tags[row.id]), people=tuple(people[row.id]), consents=row.consent_at is not None)
+        for row in units
+    ]
 
 
 async def coverage_by_unit(uow: UnitOfWork, event_id: str) -> dict[str, InviteCoverage]:

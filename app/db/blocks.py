@@ -1,6 +1,6 @@
 """Do-Not-Message: who is blocked, and the one way to block. Spellings make the check an equality on an index."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from app.db.engine import UnitOfWork
 from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource
+from app.domain.import_plan import ListedBlock
 from app.domain.phone import spellings
 
 D = DoNotMessageRow
@@ -79,3 +80,30 @@ async def insert_block(
     await uow.session.flush()
     await insert_rows(uow, S, [{"entry_id": entry.id, "spelling": key} for key in sorted(spellings(phone))])
     return entry, True
+
+
+async def insert_listed_blocks(
+    uow: UnitOfWork, workspace_id: str, blocks: Sequence[ListedBlock], *, list_name: str, created_by: str, at: datetime
+) -> list[tuple[str, ListedBlock]]:
+    """Block the phones of a guest list, none of which is blocked in the workspace; returns each with its entry's id.
+
+    The caller holds the number's exclusive advisory lock, and the workspace's row.
+    """
+    entries = [(ids.new_id(ids.DO_NOT_MESSAGE), block) for block in blocks]
+    await insert_rows(
+        uow, D,
+        (
+            {
+                "id": entry_id, "workspace_id": workspace_id, "phone": block.phone,
+                "reason": f"{list_name}, row {block.row}: {block.text}", "source": DoNotMessageSource.IMPORT, "active": True,
+                "evidence": {"list": list_name, "row": block.row, "text": block.text},
+                "created_at": at, "created_by": created_by,
+            }
+            for entry_id, block in entries
+        ),
+    )  # fmt: skip
+    await insert_rows(
+        uow, S,
+        ({"entry_id": entry_id, "spelling": key} for entry_id, block in entries for key in spellings(block.phone)),
+    )  # fmt: skip
+    return entries

@@ -56,7 +56,7 @@ class Blocks(UseCases):
                     member=access.member, after=_shown(entry), target_id=entry.id,
                 )  # fmt: skip
             if number_id:
-                await reject_blocked(uow, number_id, entry.phone, utc_now(), workspace_id)
+                await reject_blocked(uow, number_id, [entry.phone], utc_now(), workspace_id)
             await uow.session.flush()
             return entry
 

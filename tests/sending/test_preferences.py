@@ -113,7 +113,7 @@ async def test_the_entry_shows_the_newest_stop_and_its_evidence(wedding: Wedding
     await wedding.post_preferences(preference("stop", T + 4))
     (entry,) = await rows(wedding.db, DoNotMessageRow)
     assert (entry.source, entry.created_at.timestamp()) == (DoNotMessageSource.INBOUND_STOP_WORD, T + 9)
-    assert "STOP" in entry.evidence
+    assert "STOP" in str(entry.evidence)
 
 
 async def test_no_resume_lifts_what_a_member_or_a_list_blocked(wedding: Wedding) -> None:
