@@ -1,5 +1,6 @@
 """What a webhook says that is not about one message: guests who stop, templates that are paused, accounts in trouble."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +53,9 @@ class Notices:
     """Failed statuses with code 131050: number, item, receipt."""
     templates: list[TemplateUpdate] = field(default_factory=list)
     accounts: list[AccountUpdate] = field(default_factory=list)
+    """Those that stop sending."""
+    profiles: list[AccountUpdate] = field(default_factory=list)
+    """Those that tell what a number is worth to Meta now."""
     problems: list[tuple[str, int]] = field(default_factory=list)
 
     def read(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
@@ -62,6 +66,7 @@ class Notices:
                 self.refused.append((number_id, status, receipt_id))
         self.templates += parsed.templates
         self.accounts += [account for account in parsed.accounts if account.stops_sending]
+        self.profiles += [account for account in parsed.accounts if account.quality or account.messaging_limit]
         for problem in parsed.problems:
             number_id = self.numbers.get(problem.phone_number_id or "")
             if number_id is not None:
@@ -113,37 +118,69 @@ class Notices:
         """Numbers and runs, then blocks. Returns the messages that wait for somebody who is blocked now: the caller locks
         them together with those that it has to do with itself, and turns them away.
         """
-        await self._pause_numbers()
+        await self._update_numbers()
         await self._update_templates()
         await lift_number_blocks(self.uow, self.resumes)
         blocked = await insert_number_blocks(self.uow, [*self.stops, *await self._read_refusals()])
         return await waiting_for(self.uow, blocked)
 
-    async def _pause_numbers(self) -> None:
-        pauses: dict[str, tuple[str, str]] = {}
-        for account in self.accounts:
-            for number_id in await self._numbers_of(account):
-                pauses[number_id] = (account.explanation, "Look at the account in WhatsApp Manager, then resume.")
-        slow: dict[str, float] = {}
-        for number_id, code in self.problems:
-            rule = rule_for(code)
-            if rule is not None and rule.behaviour is Behaviour.STOP_NUMBER:
-                pauses[number_id] = describe_failure(code)[1:]
-            elif rule is not None and rule.slows_number:
-                slow[number_id] = max(slow.get(number_id, 0.0), rule.retry_after)
-        for number_id in sorted(pauses.keys() | slow.keys()):
+    async def _update_numbers(self) -> None:
+        """Their profiles, brakes and pauses; each row is locked once, in the order of the ids."""
+        profiles, pauses, slow = await self._profiles(), await self._pauses(), self._brakes()
+        for number_id in sorted(pauses.keys() | slow.keys() | profiles.keys()):
             number = await self.uow.session.get(
                 NumberRow, number_id, with_for_update={"key_share": True}, populate_existing=True
             )
             assert number is not None
+            for name, value in profiles.get(number_id, {}).items():
+                setattr(number, name, value)
             if number_id in slow:
                 slow_down(number, await self.uow.now(), slow[number_id])
             if number_id in pauses:
                 await pause_number(self.uow, number, *pauses[number_id])
         await self.uow.session.flush()
 
-    async def _numbers_of(self, account: AccountUpdate) -> list[str]:
-        """Account webhooks carry the WABA and perhaps the displayed phone, never Meta's phone number id."""
+    async def _profiles(self) -> dict[str, dict[str, str]]:
+        """New values of the columns of numbers."""
+        profiles: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for account in self.profiles:
+            exact, every = await self._numbers_of(account)
+            # The limit is the account's, whichever number the webhook names; the rating is that number's.
+            for name, value, number_ids in (
+                ("messaging_limit", account.messaging_limit, every),
+                ("quality_rating", account.quality, exact),
+            ):
+                if value is not None:
+                    for number_id in number_ids:
+                        profiles[number_id][name] = value
+        return profiles
+
+    async def _pauses(self) -> dict[str, tuple[str, str]]:
+        """Why, and what to do, by number."""
+        pauses: dict[str, tuple[str, str]] = {}
+        for account in self.accounts:
+            exact, every = await self._numbers_of(account)
+            advice = (account.explanation, "Look at the account in WhatsApp Manager, then resume.")
+            pauses.update(dict.fromkeys(exact or every, advice))
+        for number_id, code in self.problems:
+            rule = rule_for(code)
+            if rule is not None and rule.behaviour is Behaviour.STOP_NUMBER:
+                pauses[number_id] = describe_failure(code)[1:]
+        return pauses
+
+    def _brakes(self) -> dict[str, float]:
+        """Seconds to wait, by number."""
+        slow: dict[str, float] = {}
+        for number_id, code in self.problems:
+            rule = rule_for(code)
+            if rule is not None and rule.behaviour is not Behaviour.STOP_NUMBER and rule.slows_number:
+                slow[number_id] = max(slow.get(number_id, 0.0), rule.retry_after)
+        return slow
+
+    async def _numbers_of(self, account: AccountUpdate) -> tuple[list[str], list[str]]:
+        """The numbers that it names, and all of its account: account webhooks carry the WABA and perhaps the displayed
+        phone, never Meta's phone number id.
+        """
         digits = "".join(filter(str.isdecimal, account.display_phone or ""))
         rows = (
             await self.uow.session.execute(
@@ -153,7 +190,7 @@ class Notices:
             )
         ).all()
         exact = [row.id for row in rows if digits and "".join(filter(str.isdecimal, row.display_phone or "")) == digits]
-        return exact or [row.id for row in rows]
+        return exact, [row.id for row in rows]
 
     async def _update_templates(self) -> None:
         halted: dict[str, TemplateStatus] = {}
