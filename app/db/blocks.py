@@ -8,13 +8,22 @@ import sqlalchemy as sa
 
 from app.db.bulk import insert_rows
 from app.db.engine import UnitOfWork
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow
+from app.db.tables import (
+    DoNotMessageRow,
+    DoNotMessageSpellingRow,
+    EventRow,
+    MessageRow,
+    SendRunRow,
+    is_state,
+)
 from app.domain import ids
-from app.domain.enums import DoNotMessageSource
+from app.domain.enums import DoNotMessageSource, MessageState, SendRunKind
 from app.domain.import_plan import ListedBlock
+from app.domain.lifecycle import LIVE_STATES
 from app.domain.phone import spellings
 
 D = DoNotMessageRow
+M = MessageRow
 S = DoNotMessageSpellingRow
 
 
@@ -36,6 +45,50 @@ async def blocked_phones(
     for phone, entry_id in await uow.session.execute(query):
         blocked.setdefault(phone, entry_id)
     return blocked
+
+
+ON_THEIR_WAY = (MessageState.SENDING, MessageState.UNCONFIRMED, MessageState.ACCEPTED, MessageState.SENT)
+"""States of a message that Meta has or may have, and that has not arrived: no block calls it back."""
+
+MAX_ON_THEIR_WAY = 100
+
+
+async def on_their_way(uow: UnitOfWork, entry_ids: Collection[str], workspaces: sa.Select[Any]) -> dict[str, list[M]]:
+    """The messages of these workspaces that are on their way to the phone of each entry, newest first, at most
+    ``MAX_ON_THEIR_WAY`` of an entry.
+    """
+    asked = uow.rows({"id": D.id.type}, [(entry_id,) for entry_id in entry_ids], "asked")
+    # By event and phone, which is indexed for live invites; the few tests by their runs.
+    invites = (
+        sa.select(S.entry_id, M.id)
+        .join(asked, asked.c.id == S.entry_id)
+        .join(D, D.id == S.entry_id)
+        .join(EventRow, EventRow.workspace_id.in_(workspaces))
+        .join(M, sa.and_(M.event_id == EventRow.id, M.phone == S.spelling))
+        .where(is_state(M.kind, SendRunKind.INVITE), is_state(M.state, *LIVE_STATES))
+    )
+    tests = (
+        sa.select(S.entry_id, M.id)
+        .join(asked, asked.c.id == S.entry_id)
+        .join(SendRunRow, SendRunRow.workspace_id.in_(workspaces))
+        .join(M, sa.and_(M.run_id == SendRunRow.id, M.phone == S.spelling))
+        .where(SendRunRow.kind == SendRunKind.TEST)
+    )
+    found = sa.union(invites, tests).subquery()
+    query = (
+        sa.select(found.c.entry_id, M)
+        .join(M, M.id == found.c.id)
+        .join(D, D.id == found.c.entry_id)
+        .where(is_state(M.state, *ON_THEIR_WAY), sa.or_(D.workspace_id.is_(None), D.workspace_id == M.workspace_id))
+        .where(sa.or_(D.number_id.is_(None), D.number_id == M.number_id))
+        .order_by(M.id.desc())
+    )
+    messages: dict[str, list[M]] = {}
+    for entry_id, message in await uow.session.execute(query):
+        of_entry = messages.setdefault(entry_id, [])
+        if len(of_entry) < MAX_ON_THEIR_WAY:
+            of_entry.append(message)
+    return messages
 
 
 async def insert_block(

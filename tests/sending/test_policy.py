@@ -9,23 +9,29 @@ import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
 from app.db.tables import MessageRow, NumberRow, SendRunRow, TemplateRow
+from app.domain.audience import Audience
 from app.domain.consent import Consent
 from app.domain.enums import (
     BlockerCode,
+    EventStatus,
     MessageState,
     RejectionReason,
     Role,
     SendRunStatus,
+    Side,
     StaleReason,
     TemplateCategory,
     TemplateStatus,
     WarningCode,
 )
+from app.domain.errors import ConflictError
+from app.services.events import Events
 from app.services.guests import Guests
 from app.services.prechecks import Precheck
 from app.services.sends import PrecheckStale, SendBlocked, SendSuccess
 from app.services.workspaces import Workspaces
-from tests.sending.world import Wedding, make_wedding, people
+from app.whatsapp.port import Behaviour
+from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, refused, status, wamid
 from tests.services.world import guest, one
 
 pytestmark = pytest.mark.anyio
@@ -204,6 +210,73 @@ async def test_a_template_paused_while_its_run_is_sending_stops_it_with_a_way_ba
     assert await wedding.claim() == [], "what was stopped goes on only when somebody says so"
     await wedding.runs.resume(wedding.world.admin, id=run_id)
     assert len(await wedding.claim()) == 3
+
+
+@pytest.mark.parametrize("status", [EventStatus.DRAFT, EventStatus.ARCHIVED])
+@pytest.mark.parametrize("act", ["running", "paused", "stopped"])
+async def test_an_event_stays_published_while_a_run_of_it_is_not_finished(
+    wedding: Wedding, status: EventStatus, act: str
+) -> None:
+    events, owner = Events(wedding.db), wedding.world.owner
+    run_id = await wedding.send()
+    if act == "paused":
+        await wedding.runs.pause(wedding.world.admin, id=run_id)
+    elif act == "stopped":
+        template = {"message_template_name": "wedding_invite", "message_template_language": "en"}
+        await post(wedding, "message_template_status_update", event="PAUSED", **template)
+    with pytest.raises(ConflictError, match="A send run of this event is not finished") as refused:
+        await events.update_event(owner, id=wedding.event.id, status=status)
+    assert refused.value.field == "status"
+    renamed = await events.update_event(owner, id=wedding.event.id, title="Sangeet night", status=EventStatus.PUBLISHED)
+    assert renamed.title == "Sangeet night", "all else may change"
+    await wedding.runs.cancel(wedding.world.admin, id=run_id)
+    assert (await events.update_event(owner, id=wedding.event.id, status=status)).status is status
+
+
+async def test_a_finished_run_keeps_no_event_published(wedding: Wedding) -> None:
+    await wedding.send()
+    claims = await wedding.claim()
+    with pytest.raises(ConflictError):
+        await Events(wedding.db).update_event(wedding.world.owner, id=wedding.event.id, status=EventStatus.ARCHIVED)
+    await wedding.finish(claims, accepted)
+    archived = await Events(wedding.db).update_event(
+        wedding.world.owner, id=wedding.event.id, status=EventStatus.ARCHIVED
+    )
+    assert archived.status is EventStatus.ARCHIVED
+
+
+async def test_a_block_says_what_was_on_its_way(wedding: Wedding) -> None:
+    """One message a state, all to one phone; what is queued is turned away, what has arrived is no longer on its way."""
+    world, phone = wedding.world, "+919876500001"
+    only = Audience(include=((await world.unit("Guest 00001")).id,), side=Side.BRIDE)
+    ends: dict[str, Any] = {"ACCEPTED": accepted, "UNCONFIRMED": UNKNOWN, "FAILED": refused(131026, Behaviour.FINAL)}
+    runs: dict[str, str] = {}
+    test = await wedding.sends.send_test(
+        world.admin, event_id=wedding.event.id, template_name="wedding_invite", template_language="en",
+        parameters=wedding.request().parameters, phone=phone, idempotency_key="mine",
+    )  # fmt: skip
+    assert isinstance(test, SendSuccess)
+    await wedding.deliver_all()
+    for state in ("ACCEPTED", "UNCONFIRMED", "FAILED", "DELIVERED", "SENT", "SENDING", "QUEUED"):
+        request = replace(wedding.request(only), include_already_invited=True)
+        runs[state] = await wedding.send(request)
+        if state == "QUEUED":
+            continue
+        claims = await wedding.claim()
+        if state != "SENDING":
+            await wedding.finish(claims, ends.get(state, accepted))
+        if state in {"DELIVERED", "SENT"}:
+            await wedding.post(status(wamid(claims[0]), state.lower(), T))
+    blocked = await wedding.blocks.block(
+        world.coordinator, workspace_id=world.workspace_id, phone=phone, reason="asked"
+    )
+    told = [(message.run_id, message.state) for message in blocked.on_their_way]
+    newest_first = [(runs[name], MessageState(name)) for name in ("SENDING", "SENT", "UNCONFIRMED", "ACCEPTED")]
+    assert told == [*newest_first, (test.run.id, MessageState.ACCEPTED)]
+    assert [message.state for message in await wedding.messages(runs["QUEUED"])] == [MessageState.REJECTED]
+    again = await wedding.blocks.block(world.owner, workspace_id=world.workspace_id, phone=phone, reason="again")
+    assert [message.id for message in again.on_their_way] == [message.id for message in blocked.on_their_way]
+    await wedding.check()
 
 
 async def test_a_precheck_reads_in_as_many_statements_for_three_as_for_three_hundred(wedding: Wedding) -> None:
