@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.audience import Audience, Person, Source, Unit, matching, resolve, select
-from app.domain.enums import InviteCoverage, PhoneStatus, Side
+from app.domain.eligibility import RULES
+from app.domain.enums import InviteCoverage, PhoneStatus, RejectionReason, Side
 from app.domain.guest_list import tag_key
 from app.domain.text import name_key
 
@@ -87,3 +88,8 @@ def test_a_retry_finds_the_person_and_a_household_whose_phone_was_added_since() 
     assert [target.phone for target in matching(corrected, [Source("Khan", None)])] == ["+915"]
     moved = resolve([unit("Rao", person("Anita", "+911"), phone="+916")])
     assert [target.phone for target in matching(moved, [Source("Rao", "per_Anita")])] == ["+916"]
+
+
+def test_every_reason_has_exactly_one_rule_and_do_not_message_stands_first() -> None:
+    assert sorted(reason for reason, _ in RULES) == sorted(RejectionReason)
+    assert RULES[0][0] is RejectionReason.DO_NOT_MESSAGE

@@ -75,7 +75,8 @@ class BlockReading(Reading):
         async def unit(uow: UnitOfWork) -> dict[str, list[MessageRow]]:
             query = sa.select(DoNotMessageRow.id).where(listed(uow, DoNotMessageRow.id, wanted), blocks_seen(actor))
             seen = list((await uow.session.execute(query)).scalars())
-            return await on_their_way(uow, seen, visible(actor)) if seen else {}
+            found = await on_their_way(uow, seen, visible(actor)) if seen else {}
+            return {entry_id: found.get(entry_id, []) for entry_id in seen}
 
         return await self._read(unit)
 
