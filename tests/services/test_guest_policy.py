@@ -1,10 +1,12 @@
 """What a guest list and an operator say of policy: who must not be messaged, and who has agreed to be."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from app.db.engine import Database
+from app.db.engine import Database, UnitOfWork
 from app.db.tables import AuditRow, DoNotMessageRow, DoNotMessageSpellingRow, GuestImportRow
 from app.domain.consent import Consent
 from app.domain.enums import AuditAction, DoNotMessageSource, ImportOutcome, Role
@@ -181,3 +183,24 @@ async def test_a_strangers_consent_is_not_taken(world: World, guests: Guests) ->
     with pytest.raises(NotFoundError):
         await guests.update_person(STRANGER, id=(await world.person("Ravi")).id, consent=Consent("sure"))
     assert len(await rows(world.db, AuditRow, AuditRow.action == AuditAction.ACCESS_REFUSED)) == 1
+
+
+async def test_a_list_that_blocks_waits_for_a_claim_that_is_under_way(world: World) -> None:
+    """Promise 2 holds for lists too: no claim commits after a block that it did not see."""
+    claiming, may_end = asyncio.Event(), asyncio.Event()
+
+    async def claim(uow: UnitOfWork) -> None:
+        await uow.lock_number(world.number_id)
+        await uow.session.execute(sa.select(1))  # SQLite takes its lock with the first statement
+        claiming.set()
+        await may_end.wait()
+
+    claimed = asyncio.create_task(world.db.write(claim))
+    await claiming.wait()
+    importing = asyncio.create_task(world.import_csv(LIST))
+    await asyncio.sleep(0.2)
+    assert not importing.done()
+    assert await rows(world.db, DoNotMessageRow) == []
+    may_end.set()
+    await asyncio.gather(claimed, importing)
+    assert len(await rows(world.db, DoNotMessageRow)) == 2
