@@ -198,8 +198,9 @@ async def test_a_list_that_blocks_waits_for_a_claim_that_is_under_way(world: Wor
     claimed = asyncio.create_task(world.db.write(claim))
     await claiming.wait()
     importing = asyncio.create_task(world.import_csv(LIST))
-    await asyncio.sleep(0.2)
-    assert not importing.done()
+    # Long enough for an import that waits for nobody to be done.
+    finished, _ = await asyncio.wait({importing}, timeout=3)
+    assert not finished
     assert await rows(world.db, DoNotMessageRow) == []
     may_end.set()
     await asyncio.gather(claimed, importing)
