@@ -31,7 +31,7 @@ def import_guests_command(file: str, workspace_id: str, subject: str, *, all_row
     """Import a guest list.
 
     FILE is a CSV from a spreadsheet or from Google Contacts, "-" is standard input. Its first line names the columns;
-    name and phone are needed, household, side, tags and primary are read too. The same list again changes nothing.
+    name and phone are needed; household, side, tags, primary, do not message and consent are read too. The same list again changes nothing.
     """
     with click.open_file(file, "rb") as source:
         text = _text(source.read(MAX_BYTES + 1))

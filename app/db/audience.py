@@ -12,12 +12,13 @@ from app.db.tables import (
     MessageRow,
     MessageSourceRow,
     PersonRow,
+    RunCountersRow,
     SendRunRow,
     TagRow,
     is_state,
 )
 from app.domain.audience import Person, Source, Unit
-from app.domain.enums import InviteCoverage, MessageState, SendRunKind
+from app.domain.enums import InviteCoverage, MessageState, SendRunKind, SendRunStatus
 from app.domain.lifecycle import LIVE_STATES, coverage_of
 
 M = MessageRow
@@ -55,9 +56,13 @@ async def load_units(uow: UnitOfWork, workspace_id: str) -> list[Unit]:
             GuestUnitRow.side,
             GuestUnitRow.delivery_phone,
             GuestUnitRow.inviteable,
+            GuestUnitRow.consent_at,
         ).where(GuestUnitRow.workspace_id == workspace_id, ~GuestUnitRow.archived)
     )
-    return [Unit(*row, tags=frozenset(tags[row.id]), people=tuple(people[row.id])) for row in units]
+    return [
+        Unit(*row[:6], tags=frozenset(tags[row.id]), people=tuple(people[row.id]), consents=row.consent_at is not None)
+        for row in units
+    ]
 
 
 async def coverage_by_unit(uow: UnitOfWork, event_id: str) -> dict[str, InviteCoverage]:
@@ -107,6 +112,29 @@ async def cooling_phones(uow: UnitOfWork, number_id: str, since: datetime) -> se
     """Phones for which Meta answered 131049 since then: trying again sooner makes it worse."""
     query = sa.select(M.phone).where(
         M.number_id == number_id, M.failure_code == sa.literal_column("131049"), M.failed_at > since
+    )
+    return {phone for phone in (await uow.session.execute(query)).scalars() if phone is not None}
+
+
+async def conversations(uow: UnitOfWork, workspace_id: str, since: datetime) -> set[str]:
+    """Phones to which this workspace has written since then, or is writing: Meta counts each as one conversation.
+
+    Of this workspace alone: what others send from the same account is not its business to know.
+    """
+    under_way = sa.and_(is_state(M.state, MessageState.QUEUED), is_state(SendRunRow.status, SendRunStatus.RUNNING))
+    asked = sa.and_(is_state(M.state, MessageState.SENDING, MessageState.UNCONFIRMED), M.state_since > since)
+    query = (
+        sa.select(M.phone)
+        .distinct()
+        .join(SendRunRow, SendRunRow.id == M.run_id)
+        .join(RunCountersRow, RunCountersRow.run_id == M.run_id)
+        .where(
+            SendRunRow.workspace_id == workspace_id,
+            # Only runs of which something has moved since: the others, however many, are not looked into.
+            sa.or_(RunCountersRow.changed_at > since, RunCountersRow.queued > 0),
+            sa.or_(M.accepted_at > since, M.sent_at > since, asked, under_way),
+            M.phone.is_not(None),
+        )
     )
     return {phone for phone in (await uow.session.execute(query)).scalars() if phone is not None}
 

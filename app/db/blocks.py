@@ -1,20 +1,29 @@
 """Do-Not-Message: who is blocked, and the one way to block. Spellings make the check an equality on an index."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.db.bulk import insert_rows, update_rows
+from app.db.bulk import insert_rows
 from app.db.engine import UnitOfWork
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow
+from app.db.tables import (
+    DoNotMessageRow,
+    DoNotMessageSpellingRow,
+    EventRow,
+    MessageRow,
+    SendRunRow,
+    is_state,
+)
 from app.domain import ids
-from app.domain.enums import DoNotMessageSource
+from app.domain.enums import DoNotMessageSource, MessageState, SendRunKind
+from app.domain.import_plan import ListedBlock
+from app.domain.lifecycle import LIVE_STATES
 from app.domain.phone import spellings
 
 D = DoNotMessageRow
+M = MessageRow
 S = DoNotMessageSpellingRow
 
 
@@ -36,6 +45,50 @@ async def blocked_phones(
     for phone, entry_id in await uow.session.execute(query):
         blocked.setdefault(phone, entry_id)
     return blocked
+
+
+ON_THEIR_WAY = (MessageState.SENDING, MessageState.UNCONFIRMED, MessageState.ACCEPTED, MessageState.SENT)
+"""States of a message that Meta has or may have, and that has not arrived: no block calls it back."""
+
+MAX_ON_THEIR_WAY = 100
+
+
+async def on_their_way(uow: UnitOfWork, entry_ids: Collection[str], workspaces: sa.Select[Any]) -> dict[str, list[M]]:
+    """The messages of these workspaces that are on their way to the phone of each entry, newest first, at most
+    ``MAX_ON_THEIR_WAY`` of an entry.
+    """
+    asked = uow.rows({"id": D.id.type}, [(entry_id,) for entry_id in entry_ids], "asked")
+    # By event and phone, which is indexed for live invites; the few tests by their runs.
+    invites = (
+        sa.select(S.entry_id, M.id)
+        .join(asked, asked.c.id == S.entry_id)
+        .join(D, D.id == S.entry_id)
+        .join(EventRow, EventRow.workspace_id.in_(workspaces))
+        .join(M, sa.and_(M.event_id == EventRow.id, M.phone == S.spelling))
+        .where(is_state(M.kind, SendRunKind.INVITE), is_state(M.state, *LIVE_STATES))
+    )
+    tests = (
+        sa.select(S.entry_id, M.id)
+        .join(asked, asked.c.id == S.entry_id)
+        .join(SendRunRow, SendRunRow.workspace_id.in_(workspaces))
+        .join(M, sa.and_(M.run_id == SendRunRow.id, M.phone == S.spelling))
+        .where(SendRunRow.kind == SendRunKind.TEST)
+    )
+    found = sa.union(invites, tests).subquery()
+    query = (
+        sa.select(found.c.entry_id, M)
+        .join(M, M.id == found.c.id)
+        .join(D, D.id == found.c.entry_id)
+        .where(is_state(M.state, *ON_THEIR_WAY), sa.or_(D.workspace_id.is_(None), D.workspace_id == M.workspace_id))
+        .where(sa.or_(D.number_id.is_(None), D.number_id == M.number_id))
+        .order_by(M.id.desc())
+    )
+    messages: dict[str, list[M]] = {}
+    for entry_id, message in await uow.session.execute(query):
+        of_entry = messages.setdefault(entry_id, [])
+        if len(of_entry) < MAX_ON_THEIR_WAY:
+            of_entry.append(message)
+    return messages
 
 
 async def insert_block(
@@ -82,64 +135,28 @@ async def insert_block(
     return entry, True
 
 
-@dataclass(frozen=True, slots=True)
-class NumberBlock:
-    """A guest's own stop, told by Meta: holds in every workspace of the number."""
+async def insert_listed_blocks(
+    uow: UnitOfWork, workspace_id: str, blocks: Sequence[ListedBlock], *, list_name: str, created_by: str, at: datetime
+) -> list[tuple[str, ListedBlock]]:
+    """Block the phones of a guest list, none of which is blocked in the workspace; returns each with its entry's id.
 
-    number_id: str
-    phone: str
-    source: DoNotMessageSource
-    reason: str
-    at: datetime
-    """When the guest said it, by Meta's clock."""
-    evidence: Any
-    receipt_id: str | None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.number_id, self.phone)
-
-
-async def insert_number_blocks(uow: UnitOfWork, blocks: Sequence[NumberBlock]) -> None:
-    """Block many phones at once, each once. The caller holds the exclusive advisory locks of their numbers.
-
-    Of one that is active already only the time moves on, so that an older "resume" that comes late cannot win.
+    The caller holds the number's exclusive advisory lock, and the workspace's row.
     """
-    newest = {block.key: block for block in sorted(blocks, key=lambda block: block.at)}
-    if not newest:
-        return
-    asked = uow.rows({"number_id": D.number_id.type, "phone": sa.Text()}, sorted(newest), "asked")
-    active = {
-        (row.number_id, row.phone): row
-        for row in await uow.session.execute(
-            sa.select(D.id, D.number_id, D.phone, D.created_at)
-            .join(asked, sa.and_(asked.c.number_id == D.number_id, asked.c.phone == D.phone))
-            .where(D.active)
-        )
-    }
-    again = [
-        {"id": row.id, "created_at": newest[key].at} for key, row in active.items() if newest[key].at > row.created_at
-    ]
-    await update_rows(uow, D, again)
-    fresh = [(ids.new_id(ids.DO_NOT_MESSAGE), block) for key, block in newest.items() if key not in active]
-    await insert_rows(uow, D, [_row(entry_id, block) for entry_id, block in fresh])
-    keys = [
-        {"entry_id": entry_id, "spelling": spelling}
-        for entry_id, block in fresh
-        for spelling in sorted(spellings(block.phone))
-    ]
-    await insert_rows(uow, S, keys)
-
-
-def _row(entry_id: str, block: NumberBlock) -> dict[str, Any]:
-    return {
-        "id": entry_id,
-        "number_id": block.number_id,
-        "phone": block.phone,
-        "reason": block.reason,
-        "source": block.source,
-        "active": True,
-        "evidence": block.evidence,
-        "receipt_id": block.receipt_id,
-        "created_at": block.at,
-    }
+    entries = [(ids.new_id(ids.DO_NOT_MESSAGE), block) for block in blocks]
+    await insert_rows(
+        uow, D,
+        (
+            {
+                "id": entry_id, "workspace_id": workspace_id, "phone": block.phone,
+                "reason": f"{list_name}, row {block.row}: {block.text}", "source": DoNotMessageSource.IMPORT, "active": True,
+                "evidence": {"list": list_name, "row": block.row, "text": block.text},
+                "created_at": at, "created_by": created_by,
+            }
+            for entry_id, block in entries
+        ),
+    )  # fmt: skip
+    await insert_rows(
+        uow, S,
+        ({"entry_id": entry_id, "spelling": key} for entry_id, block in entries for key in spellings(block.phone)),
+    )  # fmt: skip
+    return entries

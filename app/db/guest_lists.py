@@ -8,17 +8,17 @@ import sqlalchemy as sa
 
 from app.db.bulk import BATCH, batches, insert_rows, update_rows
 from app.db.engine import UnitOfWork
-from app.db.tables import GuestUnitRow, GuestUnitTagRow, ImportRowRow, PersonRow, TagRow
+from app.db.tables import DoNotMessageRow, GuestUnitRow, GuestUnitTagRow, ImportRowRow, PersonRow, TagRow
 from app.domain import ids
 from app.domain.guest_list import tag_key
-from app.domain.import_plan import ImportPlan, Known, Person, RowResult, Unit
+from app.domain.import_plan import ImportPlan, Known, ListedConsent, Person, RowResult, Unit
 
 U = GuestUnitRow
 P = PersonRow
 
 
 async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
-    """Everybody in the workspace, archived too, oldest first; three statements, streamed so that the loop stays free."""
+    """Everybody in the workspace, archived too, oldest first; five statements, streamed so that the loop stays free."""
     units: dict[str, Unit] = {}
     unit_columns = (U.id, U.name, U.name_key, U.side, U.delivery_phone, U.archived)
     async for row in _stream(uow, sa.select(*unit_columns).where(U.workspace_id == workspace_id).order_by(U.id)):
@@ -33,13 +33,16 @@ async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
     ):
         units[row.guest_unit_id].tags.add(keys[row.tag_id])
     person_columns = (
-        P.id, P.guest_unit_id, P.name, P.name_key, P.also_known_as, P.raw_phone, P.phone, P.phone_status, P.archived
+        P.id, P.guest_unit_id, P.name, P.name_key, P.also_known_as, P.raw_phone, P.phone, P.phone_status, P.archived,
+        P.consent_at.is_not(None),
     )  # fmt: skip
     people = [
         Person(row.id, units.get(row.guest_unit_id), *row[2:])
         async for row in _stream(uow, sa.select(*person_columns).where(P.workspace_id == workspace_id).order_by(P.id))
     ]
-    return Known(units, people, tags)
+    own = sa.select(DoNotMessageRow.phone).where(DoNotMessageRow.workspace_id == workspace_id, DoNotMessageRow.active)
+    blocked = {row.phone async for row in _stream(uow, own)}
+    return Known(units, people, tags, blocked)
 
 
 async def store_plan(uow: UnitOfWork, workspace_id: str, plan: ImportPlan, at: datetime) -> None:
@@ -57,6 +60,25 @@ async def store_plan(uow: UnitOfWork, workspace_id: str, plan: ImportPlan, at: d
     await update_rows(uow, PersonRow, (_person(person) | {"updated_at": at} for person in plan.changed_people))
     await insert_tags(uow, workspace_id, plan.new_tags)
     await insert_rows(uow, GuestUnitTagRow, new_unit_tags)
+
+
+async def store_consents(
+    uow: UnitOfWork, consents: list[ListedConsent], *, list_name: str, recorded_by: str, at: datetime
+) -> None:
+    """Put the consents of a list on record, each with the row that gave it."""
+    await update_rows(
+        uow, PersonRow,
+        (
+            {
+                "id": each.person_id,
+                # A day that is yet to come is a slip: nobody has agreed later than now.
+                "consent_at": min(each.consent.at or at, at),
+                "consent_evidence": f"{list_name}, row {each.row}: {each.consent.evidence}",
+                "consent_recorded_at": at, "consent_recorded_by": recorded_by, "updated_at": at,
+            }
+            for each in consents
+        ),
+    )  # fmt: skip
 
 
 async def store_results(

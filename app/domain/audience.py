@@ -45,6 +45,8 @@ class Unit:
     tags: frozenset[str] = frozenset()
     """Tag keys."""
     people: tuple[Person, ...] = ()
+    consents: bool = False
+    """The household as a whole, for every phone of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def resolve(units: Iterable[Unit]) -> list[Target]:
         reached = False
         for phone, person in _phones(unit):
             reached = True
+            consents = unit.consents or (person is not None and person.consents)
             target = by_phone.get(phone)
             if target is None:
                 target = by_phone[phone] = Target(
@@ -158,11 +161,11 @@ def resolve(units: Iterable[Unit]) -> list[Target]:
                     recipient_name=person.name if person else unit.name,
                     household_name=unit.name,
                     inviteable=unit.inviteable,
-                    consents=person is not None and person.consents,
+                    consents=consents,
                 )
                 targets.append(target)
             target.inviteable = target.inviteable or unit.inviteable
-            target.consents = target.consents or (person is not None and person.consents)
+            target.consents = target.consents or consents
             target.sources.append(Source(unit.id, person.id if person else None))
         if not reached:
             malformed = any(person.phone_status is PhoneStatus.MALFORMED for person in unit.people)

@@ -1,13 +1,14 @@
 """Who may be messaged: one table of rules in the order in which they are told. The first that applies is the reason.
 
-Do-Not-Message stands first and has no exception; nothing else in the product decides who is eligible.
+Do-Not-Message stands first and has no exception; nothing else in the product decides who is eligible. A second table has
+what should be known before a send and stops nobody.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.audience import Source
-from app.domain.enums import PhoneStatus, RejectionReason, Verdict
+from app.domain.enums import PhoneStatus, RejectionReason, Verdict, WarningCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,38 @@ RULES: tuple[tuple[RejectionReason, Callable[[Situation], bool]], ...] = (
 def judge(situation: Situation) -> RejectionReason | None:
     """Why this recipient must not be messaged; None when it may be."""
     return next((reason for reason, applies in RULES if applies(situation)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Undertaking:
+    """What is known about a send as a whole at the moment of judging."""
+
+    new: int
+    """Eligible phones to which this workspace has no conversation that Meta counts today."""
+    started: int
+    """Phones to which it has one, or has a message under way that will start one."""
+    limit: int | None
+    """Conversations that Meta lets the account start within 24 hours; None for unlimited or unknown."""
+    quality: str | None
+    """Meta's rating of the number: GREEN, YELLOW, RED …"""
+    category: str | None
+    changing_to: str | None
+    """The category that Meta is about to give the template."""
+    shared: int
+    """Phones that stand for more than one household."""
+
+
+CAUTIONS: tuple[tuple[WarningCode, Callable[[Undertaking], bool]], ...] = (
+    (WarningCode.QUALITY_LOW, lambda u: u.quality == "RED"),
+    (WarningCode.MESSAGING_LIMIT, lambda u: u.limit is not None and u.new > 0 and u.started + u.new > u.limit),
+    (WarningCode.TEMPLATE_CATEGORY_CHANGED, lambda u: u.changing_to is not None and u.changing_to != u.category),
+    (WarningCode.SHARED_PHONE, lambda u: u.shared > 0),
+)
+
+
+def cautions(undertaking: Undertaking) -> list[WarningCode]:
+    """Everything that should be known before sending."""
+    return [code for code, applies in CAUTIONS if applies(undertaking)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ _SYNONYMS = {
     "side": "side familyside",
     "tags": "tags tag labels label groups groupmembership",
     "primary": "primary isprimary",
+    "donotmessage": "donotmessage donotcontact donotdisturb dnd nomessages nowhatsapp optout optedout unsubscribed",
+    "consent": "consent consentgiven whatsappconsent optin optedin whatsappoptin agreed permission",
+    "consentsource": "consentsource consentevidence consentnote consentproof howconsentwasgiven",
 }
 _FIELD_BY_WORD = {word: field for field, words in _SYNONYMS.items() for word in words.split()}
 _GOOGLE_PHONE = re.compile(r"phone(\d{1,3})(value|label|type)", re.ASCII)
@@ -102,7 +105,7 @@ def _require(header: list[str], places: dict[str, list[int]]) -> None:
     if lacking:
         raise BadInputError(
             f"The first line must name the columns, and none is there for {' nor for '.join(lacking)}. "
-            "Other columns that are read: household or family, side, tags or labels, primary. "
+            "Other columns that are read: household or family, side, tags or labels, primary, do not message, consent. "
             f"Found: {_shown(header)}.",
             field="csv",
         )

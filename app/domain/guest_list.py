@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from app.domain.consent import NO_WORDS, Consent, read_consent
 from app.domain.enums import Side
 from app.domain.errors import BadInputError, TooLargeError
 from app.domain.guest_columns import Columns, find_columns
@@ -18,6 +19,7 @@ MAX_ROWS = 50_000
 MAX_BYTES = 8 * 1024 * 1024
 MAX_TAGS = 20
 MAX_TAG_LENGTH = 50
+MAX_MARK = 200
 
 _SIDES = {
     Side.BRIDE: "bride brides b girl girls dulhan vadhu ladkiwale ladkiwaale ladkiwala",
@@ -26,7 +28,6 @@ _SIDES = {
 }
 _SIDE_BY_WORD = {word: side for side, words in _SIDES.items() for word in words.split()}
 _YES = frozenset({"yes", "y", "true", "1", "x", "primary", "✓", "✔"})
-_NO = frozenset({"", "no", "n", "false", "0", "-"})
 _BETWEEN_TAGS = re.compile(r":::|[;,\r\n]")
 # Google puts nearly every contact into these; they say nothing about a wedding.
 _GOOGLE_GROUPS = frozenset({"* mycontacts", "* starred"})
@@ -48,6 +49,9 @@ class GuestRow:
     tags: tuple[str, ...]
     primary: bool
     problems: tuple[str, ...] = ()
+    do_not_message: str | None = None
+    """What the list says of somebody who must not be messaged, "yes" at the least; None for everybody else."""
+    consent: Consent | None = None
 
 
 def parse_csv(text: str) -> list[GuestRow]:
@@ -81,6 +85,8 @@ def make_row(
     tags: Iterable[str],
     primary: bool,
     problems: Iterable[str] = (),
+    do_not_message: str | None = None,
+    consent: Consent | None = None,
 ) -> GuestRow:
     """A row from parts, cleaned and bounded as ``parse_csv`` does it; for lists that come as data."""
     found = list(problems)
@@ -96,6 +102,8 @@ def make_row(
         tags=_tags(tags, found),
         primary=primary,
         problems=tuple(found),
+        do_not_message=_mark(do_not_message),
+        consent=consent,
     )
 
 
@@ -161,8 +169,11 @@ def _row(number: int, columns: Columns, record: list[str]) -> GuestRow:
     if problem:
         problems.append(problem)
     primary = clean_line(columns.first(record, "primary")).casefold()
-    if primary not in _YES | _NO:
+    if primary not in _YES | NO_WORDS:
         problems.append(f"Primary “{primary[:40]}” is not known: write yes or no.")
+    consent, problem = read_consent(columns.first(record, "consent"), columns.first(record, "consentsource"))
+    if problem:
+        problems.append(problem)
     return make_row(
         number,
         household=columns.first(record, "household"),
@@ -172,7 +183,15 @@ def _row(number: int, columns: Columns, record: list[str]) -> GuestRow:
         tags=(tag for cell in columns.all(record, "tags") for tag in _split_tags(cell)),
         primary=primary in _YES,
         problems=problems,
+        do_not_message=columns.first(record, "donotmessage"),
+        consent=consent,
     )
+
+
+def _mark(cell: str | None) -> str | None:
+    """Whatever is not a no is a yes: "asked in March" is one, and rather one too many is blocked."""
+    text = clean_name(cell, limit=MAX_MARK)
+    return None if name_key(text) in NO_WORDS else text
 
 
 def _split_tags(cell: str) -> Iterator[str]:

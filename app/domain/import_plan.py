@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from app.domain.consent import Consent
 from app.domain.enums import ImportOutcome, PhoneStatus, Side
 
 
@@ -33,6 +34,8 @@ class Person:
     phone: str | None
     status: PhoneStatus
     archived: bool
+    consents: bool = False
+    """A consent is on record."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,25 @@ class Known:
     people: list[Person]
     tags: dict[str, str]
     """Tag key → tag id."""
+    blocked: set[str] = field(default_factory=set)
+    """Phones on the workspace's own Do-Not-Message list."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBlock:
+    """A phone that the list says must not be messaged."""
+
+    phone: str
+    row: int
+    text: str
+    """What the list says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConsent:
+    person_id: str
+    row: int
+    consent: Consent
 
 
 @dataclass(slots=True)
@@ -78,7 +100,7 @@ class RowResult:
 
 @dataclass(slots=True)
 class ImportPlan:
-    """What to write. Nothing is in two of the lists."""
+    """What to write. No row of the database is in two of the lists, but for a consent, which comes after its person."""
 
     new_units: list[Unit]
     changed_units: list[Unit]
@@ -88,6 +110,8 @@ class ImportPlan:
     """Id, name, key."""
     new_unit_tags: list[tuple[str, str]]
     """Unit id, tag id."""
+    new_blocks: list[ListedBlock]
+    new_consents: list[ListedConsent]
     results: list[RowResult]
 
     def outcomes(self) -> dict[str, int]:

@@ -10,6 +10,8 @@ some row gives stays, else the first one given is taken; and names are looked fo
   it gets a phone of its own later: who receives for a household is then the operator's to say.
 * A person is inactive when archived, without household, or in an archived household. A row makes an inactive person
   active again, in the row's household.
+* A row that must not be messaged puts the person's phone on the Do-Not-Message list, whatever else the list says. A consent
+  is recorded where none is, and never taken away.
 * Tags are added, never taken away. Households without a name of their own are named after the person.
 """
 
@@ -20,7 +22,7 @@ from typing import TypeVar
 from app.domain import ids
 from app.domain.enums import PhoneStatus, Side
 from app.domain.guest_list import MAX_TAGS, GuestRow, household_key, tag_key
-from app.domain.import_plan import ImportPlan, Known, Person, RowResult, Unit
+from app.domain.import_plan import ImportPlan, Known, ListedBlock, ListedConsent, Person, RowResult, Unit
 from app.domain.phone import Phone
 from app.domain.text import name_key
 
@@ -69,6 +71,9 @@ class _Planner:
         self._wishes: dict[str, tuple[Unit, _Wishes]] = {}
         self._raw_phones: dict[str, tuple[Person, list[tuple[str, RowResult]]]] = {}
         self._first_rows: dict[str, int] = {}
+        self._blocked = known.blocked
+        self._new_blocks: list[ListedBlock] = []
+        self._new_consents: list[ListedConsent] = []
 
     def plan(self, rows: Sequence[tuple[GuestRow, Phone]]) -> ImportPlan:
         results = [
@@ -82,6 +87,7 @@ class _Planner:
             person, unit = placed[index]
             self._say_phone(person, phone, results[index])
             self._say_household(unit, row, phone, results[index])
+            self._say_policy(person, row, results[index])
         self._settle()
         return ImportPlan(
             list(self._new_units.values()),
@@ -90,6 +96,8 @@ class _Planner:
             list(self._changed_people.values()),
             self._new_tags,
             self._new_unit_tags,
+            self._new_blocks,
+            self._new_consents,
             results,
         )
 
@@ -227,6 +235,21 @@ class _Planner:
             unit.tags.add(key)
             self._new_unit_tags.append((unit.id, self._tag_id(tag, key)))
             self._unit_changed(unit, result)
+
+    def _say_policy(self, person: Person, row: GuestRow, result: RowResult) -> None:
+        if row.do_not_message is not None and person.phone is None:
+            result.notes.append(
+                "Must not be messaged, but there is no phone to put on the Do-Not-Message list: do that when one is added."
+            )
+        elif row.do_not_message is not None and person.phone and person.phone not in self._blocked:
+            self._blocked.add(person.phone)
+            self._new_blocks.append(ListedBlock(person.phone, row.row, row.do_not_message))
+            result.notes.append("This phone is on the Do-Not-Message list now.")
+            result.changed = True
+        if row.consent is not None and not person.consents:
+            person.consents = True
+            self._new_consents.append(ListedConsent(person.id, row.row, row.consent))
+            result.changed = True
 
     def _tag_id(self, name: str, key: str) -> str:
         if key not in self._tag_ids:

@@ -101,10 +101,17 @@ STALE: dict[StaleReason, Advice] = {
 
 WARNINGS: dict[WarningCode, str] = {
     WarningCode.QUALITY_LOW: "WhatsApp rates this number's quality as low. Send to few people and wait for it to recover.",
-    WarningCode.MESSAGING_LIMIT: "There are more recipients than WhatsApp lets this number reach within 24 hours.",
-    WarningCode.TEMPLATE_CATEGORY_CHANGED: "WhatsApp is about to change this template's category, and with it price and reach.",
-    WarningCode.SHARED_PHONE: "Some households share a phone: it gets one invite for all of them.",
+    WarningCode.MESSAGING_LIMIT: (
+        "{new:,} of these would be new conversations today, beside the {started:,} that this workspace has; the limit is "
+        "{limit:,} within 24 hours for all numbers of the account. What is beyond it fails: send to a part now and to the "
+        "rest tomorrow."
+    ),
+    WarningCode.TEMPLATE_CATEGORY_CHANGED: (
+        "WhatsApp is about to change this template's category from {category} to {changing_to}, and with it price and reach."
+    ),
+    WarningCode.SHARED_PHONE: "{shared:,} of these phones stand for several households: each gets one invite for all of them.",
 }
+"""With the figures of ``eligibility.Undertaking`` to be filled in."""
 
 STATES: dict[MessageState, tuple[str, str | None]] = {
     MessageState.REJECTED: ("Not sent: the rules of this workspace forbid it.", "See the reason of the rejection."),

@@ -26,7 +26,7 @@ from app.domain.enums import EventStatus, InviteCoverage, PhoneStatus, Side, Tem
 from app.domain.errors import NotFoundError
 from app.services.access import Access
 from app.services.base import Actor
-from app.services.reading import Rate, Reader, RunView, Summary
+from app.services.reading import BlockEvidence, Rate, Reader, RunView, Summary
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -90,6 +90,9 @@ class Loaders:
         self.phone_statuses: DataLoader[str, PhoneStatus | None] = _loader(reader.phone_statuses, actor)
         self.blocked_units: DataLoader[str, bool | None] = _loader(reader.blocked_units, actor)
         self.coverage: DataLoader[tuple[str, str], InviteCoverage | None] = _loader(reader.coverage, actor)
+
+        self.block_evidence: DataLoader[str, BlockEvidence | None] = _loader(reader.block_evidence, actor)
+        self.on_their_way: DataLoader[str, list[MessageRow] | None] = _loader(reader.on_their_way, actor)
 
         self.coverage_summaries: DataLoader[str, dict[InviteCoverage, int] | None] = _loader(
             reader.coverage_summaries, actor

@@ -156,10 +156,10 @@ class Mutation:
         input: Annotated[AddDoNotMessageInput, strawberry.argument(description="The phone.")],  # noqa: A002 - the contract's name
     ) -> DoNotMessageEntry:
         """From now on nothing goes out to this phone, not even what is queued."""
-        row = await info.context.services.blocks.add(
+        blocked = await info.context.services.blocks.block(
             info.context.actor, workspace_id=input.workspace_id, phone=input.phone, reason=input.reason
         )
-        return DoNotMessageEntry.from_row(row)
+        return DoNotMessageEntry.just_added(blocked)
 
     @strawberry.mutation
     async def revoke_do_not_message(

@@ -42,9 +42,11 @@ def turn_away(changes: Changes, standings: dict[str, Standing], waiting: Collect
         standings[after.id] = after
 
 
-async def reject_blocked(uow: UnitOfWork, number_id: str, phone: str, at: datetime, workspace_id: str) -> None:
-    """A unit of work that blocks one phone and touches no other message."""
-    waiting = await waiting_for(uow, [(number_id, phone)], workspace_id)
+async def reject_blocked(
+    uow: UnitOfWork, number_id: str, phones: Collection[str], at: datetime, workspace_id: str
+) -> None:
+    """A unit of work that blocks phones in one workspace and touches no other message."""
+    waiting = await waiting_for(uow, [(number_id, phone) for phone in phones], workspace_id)
     changes = Changes()
     turn_away(changes, await messages.lock(uow, waiting), waiting, at)
     await changes.save(uow, at)

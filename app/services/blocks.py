@@ -1,13 +1,21 @@
 """Do-Not-Message: members block phones and lift their own blocks; what Meta blocked stays."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.checkpoints import BLOCK_LOCKED, reached
-from app.db.blocks import insert_block
+from app.db.blocks import insert_block, on_their_way
 from app.db.engine import UnitOfWork
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, PersonRow, WorkspaceRow
+from app.db.tables import (
+    DoNotMessageRow,
+    DoNotMessageSpellingRow,
+    GuestUnitRow,
+    MessageRow,
+    PersonRow,
+    WorkspaceRow,
+)
 from app.domain import ids
 from app.domain.enums import AuditAction, DoNotMessageSource, Permission, PhoneStatus
 from app.domain.errors import BadInputError, ConflictError
@@ -22,14 +30,25 @@ from app.services.tenancy import require_alone
 MAX_REASON = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    entry: DoNotMessageRow
+    on_their_way: list[MessageRow]
+    """What Meta had, or may have had, when the entry was added, and had not delivered: newest first, at most 100."""
+
+
 class Blocks(UseCases):
     """What is queued for a phone leaves the queue in the transaction that blocks it."""
 
     async def add(self, actor: Actor, *, workspace_id: str, phone: str, reason: str) -> DoNotMessageRow:
+        """``block``, for callers who do not ask what is on its way."""
+        return (await self.block(actor, workspace_id=workspace_id, phone=phone, reason=reason)).entry
+
+    async def block(self, actor: Actor, *, workspace_id: str, phone: str, reason: str) -> Blocked:
         """Block a phone in the workspace. One that is blocked already stays as it is."""
         reason = inputs.paragraph(reason, "reason", limit=MAX_REASON)
 
-        async def block(uow: UnitOfWork) -> DoNotMessageRow:
+        async def unit(uow: UnitOfWork) -> Blocked:
             doing = "block a phone"
             access = await require(uow, actor, workspace_id, Permission.BLOCK_ADD, doing=doing)
             parsed = normalise(phone, access.workspace.default_region)
@@ -57,11 +76,14 @@ class Blocks(UseCases):
                     member=access.member, after=_shown(entry), target_id=entry.id,
                 )  # fmt: skip
             if number_id:
-                await reject_blocked(uow, number_id, entry.phone, utc_now(), workspace_id)
+                await reject_blocked(uow, number_id, [entry.phone], utc_now(), workspace_id)
             await uow.session.flush()
-            return entry
+            of_workspace = sa.select(WorkspaceRow.id).where(WorkspaceRow.id == workspace_id)
+            # No claim is under way while the number is held, so nothing can be handed over that this does not see.
+            going = await on_their_way(uow, [entry.id], of_workspace)
+            return Blocked(entry, going.get(entry.id, []))
 
-        return await self._write(block, "block")
+        return await self._write(unit, "block")
 
     async def revoke(self, actor: Actor, *, id: str, reason: str) -> DoNotMessageRow:  # noqa: A002 - the public name
         """Lift a block. One that is lifted already stays as it is; what Meta blocked is a ConflictError."""

@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.tables import EventRow
+from app.db.tables import EventRow, RunCountersRow, SendRunRow, is_state
 from app.domain import ids
-from app.domain.enums import AuditAction, EventStatus, EventVisibility, Permission
+from app.domain.enums import AuditAction, EventStatus, EventVisibility, Permission, SendRunStatus
 from app.domain.errors import BadInputError, ConflictError
 from app.domain.patch import UNSET, UnsetType
 from app.services import audit, inputs
@@ -95,8 +95,8 @@ class Events(UseCases):
                 raise not_found(actor, doing=doing, target_id=id)
             if visibility not in {UNSET, event.visibility} and not access.allows(Permission.EVENT_VISIBILITY):
                 raise forbidden(access, doing="change who may see an event", target_id=id)
-            if status is not UNSET and status is not event.status and status not in NEXT_STATUSES[event.status]:
-                raise ConflictError(f"An event that is {event.status} cannot become {status}. Set it to DRAFT first.")
+            if isinstance(status, EventStatus):
+                await _check_status(uow, event, status)
             before = {name: show(event) for name, show in _SHOWN.items()}
             for name, value in given.items():
                 setattr(event, name, value)
@@ -107,6 +107,35 @@ class Events(UseCases):
             return event
 
         return await self._write(change)
+
+
+async def _check_status(uow: UnitOfWork, event: EventRow, status: EventStatus) -> None:
+    """Raises ConflictError for a step that is none, and while a run of the event is not finished: guests would go on being
+    invited to what is no longer on. The event's lock keeps new runs away; a run that waits to be resumed counts too, as
+    nothing would look at the event again.
+    """
+    if status is event.status:
+        return
+    if status not in NEXT_STATUSES[event.status]:
+        raise ConflictError(f"An event that is {event.status} cannot become {status}. Set it to DRAFT first.")
+    if event.status is not EventStatus.PUBLISHED:
+        return
+    unfinished = (
+        sa.select(sa.func.count())
+        .select_from(SendRunRow)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .where(
+            SendRunRow.event_id == event.id,
+            ~is_state(SendRunRow.status, SendRunStatus.CANCELLED),
+            RunCountersRow.completed_at.is_(None),
+        )
+    )
+    count = (await uow.session.execute(unfinished)).scalar_one()
+    if count:
+        runs = "A send run of this event is" if count == 1 else f"{count} send runs of this event are"
+        raise ConflictError(
+            f"{runs} not finished. Cancel what has not been sent yet, or let it finish first.", field="status"
+        )
 
 
 async def _count(uow: UnitOfWork, workspace_id: str) -> int:

@@ -5,6 +5,7 @@ a household leaves its people as they are, and they are inactive with it until i
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from app.db.engine import UnitOfWork
 from app.db.guest_lists import set_tags, tags_of
 from app.db.tables import GuestUnitRow, PersonRow
 from app.domain import ids
+from app.domain.consent import MAX_EVIDENCE, Consent
 from app.domain.enums import AuditAction, Permission, PhoneStatus, Side
 from app.domain.errors import BadInputError, ConflictError
 from app.domain.guest_list import MAX_TAG_LENGTH, MAX_TAGS, household_key, tag_key
@@ -28,6 +30,7 @@ from app.services.tenancy import require_alone, workspace_of
 R = TypeVar("R", GuestUnitRow, PersonRow)
 
 MAX_NAME = 200
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Guests(GuestImports):
@@ -42,12 +45,16 @@ class Guests(GuestImports):
         delivery_phone: str | UnsetType | None = UNSET,
         inviteable: bool | UnsetType | None = UNSET,
         archived: bool | UnsetType | None = UNSET,
+        consent: Consent | UnsetType | None = UNSET,
     ) -> GuestUnitRow:
-        """Change what is given. ``delivery_phone`` None: its people's phones receive again; ``tags`` replaces them all."""
+        """Change what is given. ``delivery_phone`` None: its people's phones receive again; ``tags`` replaces them all;
+        ``consent`` None takes it off the record.
+        """
         if (name := inputs.not_null(name, "name")) is not UNSET:
             name = inputs.line(name, "name", limit=MAX_NAME)
         if (tags := inputs.not_null(tags, "tags")) is not UNSET:
             tags = _tags(tags)
+        consent = _consent(consent)
         given = inputs.changes(
             name=name,
             name_key=name if name is UNSET else household_key(name),
@@ -65,6 +72,7 @@ class Guests(GuestImports):
                 unit.delivery_phone = phone.e164
             if tags is not UNSET and {tag_key(tag) for tag in tags} != {tag_key(tag) for tag in before["tags"]}:
                 await set_tags(uow, unit.workspace_id, unit.id, tags)
+            _set_consent(unit, consent, access)
             after = _shown(_UNIT, unit) | {"tags": await tags_of(uow, unit.id)}
             _record_changes(uow, access, unit, f"Edited household {unit.name}", before, after)
             await uow.session.flush()
@@ -81,13 +89,16 @@ class Guests(GuestImports):
         phone: str | UnsetType | None = UNSET,
         guest_unit_id: str | UnsetType | None = UNSET,
         archived: bool | UnsetType | None = UNSET,
+        consent: Consent | UnsetType | None = UNSET,
     ) -> PersonRow:
-        """Change what is given. ``phone`` None takes it away; ``guest_unit_id`` None takes the person out of the household.
+        """Change what is given. ``phone`` None takes it away; ``guest_unit_id`` None takes the person out of the household;
+        ``consent`` None takes it off the record.
 
         A phone that somebody else has, and a household that is archived, are a ConflictError.
         """
         if (name := inputs.not_null(name, "name")) is not UNSET:
             name = inputs.line(name, "name", limit=MAX_NAME)
+        consent = _consent(consent)
         given = inputs.changes(
             name=name,
             name_key=name if name is UNSET else name_key(name),
@@ -102,6 +113,7 @@ class Guests(GuestImports):
                 await _set_phone(uow, person, _phone(phone, access, "phone"))
             if guest_unit_id is not UNSET and guest_unit_id != person.guest_unit_id:
                 await _move(uow, actor, person, guest_unit_id)
+            _set_consent(person, consent, access)
             _record_changes(uow, access, person, f"Edited guest {person.name}", before, _shown(_PERSON, person))
             await uow.session.flush()
             return person
@@ -163,6 +175,31 @@ async def _move(uow: UnitOfWork, actor: Actor, person: PersonRow, unit_id: str |
     person.guest_unit_id = unit_id
 
 
+def _consent(given: Consent | UnsetType | None) -> Consent | UnsetType | None:
+    if given is UNSET or given is None:
+        return given
+    if given.at is not None and (given.at.tzinfo is None or given.at > utc_now() + _CLOCKS_DIFFER):
+        raise BadInputError(
+            "Give the time at which consent was given, with its offset; it cannot be yet to come.", field="consent"
+        )
+    return Consent(inputs.paragraph(given.evidence, "consent", limit=MAX_EVIDENCE), given.at)
+
+
+def _set_consent(row: R, consent: Consent | UnsetType | None, access: Access) -> None:
+    """What says the same again keeps its first recording."""
+    if consent is UNSET or (consent is None and row.consent_at is None):
+        return
+    if consent is None:
+        row.consent_at = row.consent_evidence = row.consent_recorded_at = row.consent_recorded_by = None
+        return
+    now = utc_now()
+    at = min(consent.at.astimezone(UTC), now) if consent.at else now
+    if row.consent_evidence == consent.evidence and (consent.at is None or row.consent_at == at):
+        return
+    row.consent_at, row.consent_evidence = at, consent.evidence
+    row.consent_recorded_at, row.consent_recorded_by = now, access.member.id
+
+
 def _tags(tags: list[str]) -> list[str]:
     """Each tag once, as first written; refused past the limits that an import cuts at."""
     kept: dict[str, str] = {}
@@ -192,12 +229,17 @@ def _shown(shows: Mapping[str, Callable[[Any], Any]], row: object) -> dict[str, 
     return {name: show(row) for name, show in shows.items()}
 
 
+def _shown_consent(at: datetime | None, evidence: str | None) -> dict[str, str | None] | None:
+    return None if at is None else {"at": at.isoformat(), "evidence": evidence}
+
+
 _UNIT: dict[str, Callable[[GuestUnitRow], Any]] = {
     "name": lambda unit: unit.name,
     "side": lambda unit: unit.side.value,
     "deliveryPhone": lambda unit: mask(unit.delivery_phone),
     "inviteable": lambda unit: unit.inviteable,
     "archived": lambda unit: unit.archived,
+    "consent": lambda unit: _shown_consent(unit.consent_at, unit.consent_evidence),
 }
 """What the audit shows of a household, by the public names; phones masked."""
 
@@ -206,4 +248,5 @@ _PERSON: dict[str, Callable[[PersonRow], Any]] = {
     "phone": lambda person: mask(person.phone),
     "guestUnitId": lambda person: person.guest_unit_id,
     "archived": lambda person: person.archived,
+    "consent": lambda person: _shown_consent(person.consent_at, person.consent_evidence),
 }

@@ -1,19 +1,18 @@
 """What a webhook says that is not about one message: guests who stop, templates that are paused, accounts in trouble."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from app.db import messages
-from app.db.blocks import D, NumberBlock, insert_number_blocks
 from app.db.engine import UnitOfWork
-from app.db.tables import DoNotMessageRow, NumberRow, RunCountersRow, SendRunRow, TemplateRow
+from app.db.number_blocks import NumberBlock, Resume, insert_number_blocks, lift_number_blocks
+from app.db.tables import NumberRow, RunCountersRow, SendRunRow, TemplateRow
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, TemplateCategory, TemplateStatus
-from app.domain.phone import spellings
 from app.domain.stop_words import is_stop_word
 from app.services.blocking import waiting_for
 from app.services.runs import STILL_RUNNING, pause_number, stop
@@ -40,20 +39,6 @@ _HALTS = {
 }
 """Statuses with which no message goes out any more, and the code with which Meta would refuse the next one."""
 
-_GUESTS_OWN = (
-    DoNotMessageSource.META_STOP,
-    DoNotMessageSource.META_CODE_131050,
-    DoNotMessageSource.INBOUND_STOP_WORD,
-)
-"""What a guest said and so can take back, by allowing such messages again in WhatsApp."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Resume:
-    number_id: str
-    phone: str
-    at: datetime
-
 
 @dataclass(slots=True)
 class Notices:
@@ -63,11 +48,14 @@ class Notices:
     numbers: dict[str, str]
     stop_words: frozenset[str]
     stops: list[NumberBlock] = field(default_factory=list)
-    resumes: list[_Resume] = field(default_factory=list)
+    resumes: list[Resume] = field(default_factory=list)
     refused: list[tuple[str, StatusItem, str]] = field(default_factory=list)
     """Failed statuses with code 131050: number, item, receipt."""
     templates: list[TemplateUpdate] = field(default_factory=list)
     accounts: list[AccountUpdate] = field(default_factory=list)
+    """Those that stop sending."""
+    profiles: list[AccountUpdate] = field(default_factory=list)
+    """Those that tell what a number is worth to Meta now."""
     problems: list[tuple[str, int]] = field(default_factory=list)
 
     def read(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
@@ -78,6 +66,7 @@ class Notices:
                 self.refused.append((number_id, status, receipt_id))
         self.templates += parsed.templates
         self.accounts += [account for account in parsed.accounts if account.stops_sending]
+        self.profiles += [account for account in parsed.accounts if account.quality or account.messaging_limit]
         for problem in parsed.problems:
             number_id = self.numbers.get(problem.phone_number_id or "")
             if number_id is not None:
@@ -104,7 +93,7 @@ class Notices:
                     )
                 )
             elif preference.value == "resume":
-                self.resumes.append(_Resume(number_id, preference.phone, at))
+                self.resumes.append(Resume(number_id, preference.phone, at))
         for inbound in parsed.inbound:
             number_id = self.numbers.get(inbound.phone_number_id)
             if number_id is not None and inbound.phone is not None and is_stop_word(inbound.text, self.stop_words):
@@ -117,8 +106,11 @@ class Notices:
                 )
 
     async def lock(self) -> None:
-        """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first."""
-        blocking = {stop_.number_id for stop_ in self.stops} | {number_id for number_id, _, _ in self.refused}
+        """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first. And of those on
+        which somebody resumes, so that a stop and a resume that arrive together see each other.
+        """
+        blocking = {stop_.number_id for stop_ in self.stops} | {resume.number_id for resume in self.resumes}
+        blocking |= {number_id for number_id, _, _ in self.refused}
         for number_id in sorted(blocking):
             await self.uow.lock_number(number_id, exclusive=True)
 
@@ -126,39 +118,69 @@ class Notices:
         """Numbers and runs, then blocks. Returns the messages that wait for somebody who is blocked now: the caller locks
         them together with those that it has to do with itself, and turns them away.
         """
-        await self._pause_numbers()
+        await self._update_numbers()
         await self._update_templates()
-        blocks = [*self.stops, *await self._read_refusals()]
-        await insert_number_blocks(self.uow, blocks)
-        for resume in self.resumes:
-            await self._lift(resume)
-        return await waiting_for(self.uow, {block.key for block in blocks})
+        await lift_number_blocks(self.uow, self.resumes)
+        blocked = await insert_number_blocks(self.uow, [*self.stops, *await self._read_refusals()])
+        return await waiting_for(self.uow, blocked)
 
-    async def _pause_numbers(self) -> None:
-        pauses: dict[str, tuple[str, str]] = {}
-        for account in self.accounts:
-            for number_id in await self._numbers_of(account):
-                pauses[number_id] = (account.explanation, "Look at the account in WhatsApp Manager, then resume.")
-        slow: dict[str, float] = {}
-        for number_id, code in self.problems:
-            rule = rule_for(code)
-            if rule is not None and rule.behaviour is Behaviour.STOP_NUMBER:
-                pauses[number_id] = describe_failure(code)[1:]
-            elif rule is not None and rule.slows_number:
-                slow[number_id] = max(slow.get(number_id, 0.0), rule.retry_after)
-        for number_id in sorted(pauses.keys() | slow.keys()):
+    async def _update_numbers(self) -> None:
+        """Their profiles, brakes and pauses; each row is locked once, in the order of the ids."""
+        profiles, pauses, slow = await self._profiles(), await self._pauses(), self._brakes()
+        for number_id in sorted(pauses.keys() | slow.keys() | profiles.keys()):
             number = await self.uow.session.get(
                 NumberRow, number_id, with_for_update={"key_share": True}, populate_existing=True
             )
             assert number is not None
+            for name, value in profiles.get(number_id, {}).items():
+                setattr(number, name, value)
             if number_id in slow:
                 slow_down(number, await self.uow.now(), slow[number_id])
             if number_id in pauses:
                 await pause_number(self.uow, number, *pauses[number_id])
         await self.uow.session.flush()
 
-    async def _numbers_of(self, account: AccountUpdate) -> list[str]:
-        """Account webhooks carry the WABA and perhaps the displayed phone, never Meta's phone number id."""
+    async def _profiles(self) -> dict[str, dict[str, str]]:
+        """New values of the columns of numbers."""
+        profiles: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for account in self.profiles:
+            exact, every = await self._numbers_of(account)
+            # The limit is the account's, whichever number the webhook names; the rating is that number's.
+            for name, value, number_ids in (
+                ("messaging_limit", account.messaging_limit, every),
+                ("quality_rating", account.quality, exact),
+            ):
+                if value is not None:
+                    for number_id in number_ids:
+                        profiles[number_id][name] = value
+        return profiles
+
+    async def _pauses(self) -> dict[str, tuple[str, str]]:
+        """Why, and what to do, by number."""
+        pauses: dict[str, tuple[str, str]] = {}
+        for account in self.accounts:
+            exact, every = await self._numbers_of(account)
+            advice = (account.explanation, "Look at the account in WhatsApp Manager, then resume.")
+            pauses.update(dict.fromkeys(exact or every, advice))
+        for number_id, code in self.problems:
+            rule = rule_for(code)
+            if rule is not None and rule.behaviour is Behaviour.STOP_NUMBER:
+                pauses[number_id] = describe_failure(code)[1:]
+        return pauses
+
+    def _brakes(self) -> dict[str, float]:
+        """Seconds to wait, by number."""
+        slow: dict[str, float] = {}
+        for number_id, code in self.problems:
+            rule = rule_for(code)
+            if rule is not None and rule.behaviour is not Behaviour.STOP_NUMBER and rule.slows_number:
+                slow[number_id] = max(slow.get(number_id, 0.0), rule.retry_after)
+        return slow
+
+    async def _numbers_of(self, account: AccountUpdate) -> tuple[list[str], list[str]]:
+        """The numbers that it names, and all of its account: account webhooks carry the WABA and perhaps the displayed
+        phone, never Meta's phone number id.
+        """
         digits = "".join(filter(str.isdecimal, account.display_phone or ""))
         rows = (
             await self.uow.session.execute(
@@ -168,7 +190,7 @@ class Notices:
             )
         ).all()
         exact = [row.id for row in rows if digits and "".join(filter(str.isdecimal, row.display_phone or "")) == digits]
-        return exact or [row.id for row in rows]
+        return exact, [row.id for row in rows]
 
     async def _update_templates(self) -> None:
         halted: dict[str, TemplateStatus] = {}
@@ -233,24 +255,6 @@ class Notices:
                 if phone is not None
             ]
         return blocks
-
-    async def _lift(self, resume: _Resume) -> None:
-        """The guest allows messages again: lifts what the guest asked before that, never a member's entry."""
-        changed: Any = (
-            sa.update(DoNotMessageRow)
-            .where(
-                D.number_id == resume.number_id,
-                D.phone.in_(sorted(spellings(resume.phone))),
-                D.active,
-                D.source.in_(_GUESTS_OWN),
-                D.created_at <= resume.at,
-            )
-            .values(
-                active=False, revoked_at=resume.at, revoke_reason="The guest allowed such messages again in WhatsApp."
-            )
-            .execution_options(synchronize_session=False)
-        )
-        await self.uow.session.execute(changed)
 
 
 def nameless(parsed: ParsedWebhook) -> list[Unrecognised]:

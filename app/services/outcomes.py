@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db import facts, messages
-from app.db.blocks import NumberBlock, insert_number_blocks
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
+from app.db.number_blocks import NumberBlock, insert_number_blocks
 from app.db.tables import AttemptRow, RunCountersRow, SendRunRow
 from app.domain.enums import DoNotMessageSource, MessageState, SendRunStatus
 from app.domain.lifecycle import Dispatch, FactStatus
@@ -52,8 +52,7 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
     runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
     if pause is not None:
         await pause_number(uow, *pause)
-    await insert_number_blocks(uow, blocks)
-    waiting = await waiting_for(uow, {block.key for block in blocks})
+    waiting = await waiting_for(uow, await insert_number_blocks(uow, blocks))
     standings = await messages.lock(uow, {each.claim.message_id for each in finished} | waiting)
     recording = _Recording(uow, number_id, now, standings, runs)
     judge_runs(uow, runs, finished, recording.is_final)

@@ -18,23 +18,25 @@ from app.db.engine import UnitOfWork
 from app.db.tables import EventRow, SendRunRow, WorkspaceRow
 from app.domain import ids
 from app.domain.audience import Audience, AudienceTrace, Source, Target, Unit, matching, resolve, select, shares
-from app.domain.eligibility import Candidate, Situation, judge
+from app.domain.eligibility import Candidate, Situation, Undertaking, cautions, judge
 from app.domain.enums import (
     BlockerCode,
     MessageState,
     RejectionReason,
     SendRunKind,
     TemplateCategory,
-    WarningCode,
 )
 from app.domain.errors import BadInputError
 from app.domain.guest_list import tag_key
-from app.domain.reach import is_reachable
+from app.domain.reach import daily_limit, is_reachable
 from app.domain.rendering import GuestFields
 from app.domain.requests import MAX_EXPLICIT_IDS, RETRYABLE_STATES, SendRequest
 from app.services import access
-from app.services.setting import Setting, blocker, messaging_limit, prepare, warning
+from app.services.setting import Setting, blocker, prepare, warning
 from app.whatsapp.codes import COOLING_HOURS
+
+CONVERSATION = timedelta(hours=24)
+"""How long Meta counts a guest who was written to against the messaging limit."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,9 @@ async def resolve_request(
     newest, forbidding = await reads.live_invites(uow, event.id, repeat_of_run)
     blocked = await blocked_phones(uow, workspace_id=workspace.id, number_id=workspace.number_id, phones=None)
     cooling = await cooling_at(uow, workspace, now)
-    judging = _Judging(setting, request, newest, forbidding, blocked, cooling, prior)
+    limit = daily_limit(setting.number.messaging_limit if setting.number else None)
+    started = set() if limit is None else await reads.conversations(uow, workspace.id, now - CONVERSATION)
+    judging = _Judging(setting, request, newest, forbidding, blocked, cooling, limit, started, prior)
     return await asyncio.to_thread(_resolve, judging, units, coverage)
 
 
@@ -182,6 +186,8 @@ class _Judging:
     forbidding: set[str]
     blocked: Container[str | None]
     cooling: set[str]
+    limit: int | None
+    started: set[str]
     prior: dict[Source, tuple[str, str | None]]
     prior_of: dict[str | None, tuple[str, str | None]] = field(init=False)
 
@@ -229,12 +235,22 @@ def _resolve(judging: _Judging, units: list[Unit], coverage: dict[str, Any]) -> 
     eligible = resolution.eligible_count
     if eligible == 0:
         setting.blockers.append(blocker(BlockerCode.NOBODY_ELIGIBLE))
-    if any(shares(target) for target in targets):
-        setting.warnings.append(warning(WarningCode.SHARED_PHONE))
-    limit = messaging_limit(setting.number)
-    if limit is not None and eligible > limit:
-        setting.warnings.append(warning(WarningCode.MESSAGING_LIMIT))
+    undertaking = _undertaking(judging, targets, candidates)
+    setting.warnings += [warning(code, undertaking) for code in cautions(undertaking)]
     return resolution
+
+
+def _undertaking(judging: _Judging, targets: list[Target], candidates: list[Candidate]) -> Undertaking:
+    number, template = judging.setting.number, judging.setting.template
+    return Undertaking(
+        new=sum(each.reason is None and each.phone not in judging.started for each in candidates),
+        started=len(judging.started),
+        limit=judging.limit,
+        quality=(number.quality_rating or "").upper() if number else None,
+        category=template.category if template else None,
+        changing_to=template.correct_category if template else None,
+        shared=sum(shares(target) for target in targets),
+    )
 
 
 def candidates_digest(candidates: Iterable[Candidate]) -> str:

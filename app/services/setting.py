@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
 from app.db.tables import EventRow, NumberRow, TemplateRow, WorkspaceRow
+from app.domain.eligibility import Undertaking
 from app.domain.enums import BlockerCode, EventStatus, TemplateStatus, WarningCode
 from app.domain.rendering import EventFields, Renderer
 from app.domain.rendering import resolve as make_renderer
@@ -83,7 +84,6 @@ async def prepare(uow: UnitOfWork, workspace: WorkspaceRow, event: EventRow, req
     elif setting.number.paused:
         setting.blockers.append(blocker(BlockerCode.NUMBER_PAUSED, setting.number.paused_reason))
     _prepare_template(setting, request)
-    _warn_of_number(setting)
     return setting
 
 
@@ -104,26 +104,10 @@ def _prepare_template(setting: Setting, request: SendRequest) -> None:
         return
     fields = EventFields(event.title, event.starts_at, setting.workspace.timezone, event.venue)
     setting.renderer = make_renderer(shape, request.parameters, fields)
-    if template.correct_category and template.correct_category != template.category:
-        setting.warnings.append(warning(WarningCode.TEMPLATE_CATEGORY_CHANGED))
 
 
-def _warn_of_number(setting: Setting) -> None:
-    if setting.number is not None and (setting.number.quality_rating or "").upper() == "RED":
-        setting.warnings.append(warning(WarningCode.QUALITY_LOW))
-
-
-def warning(code: WarningCode) -> Warning_:
-    return Warning_(code, WARNINGS[code])
-
-
-def messaging_limit(number: NumberRow | None) -> int | None:
-    """Unique recipients in 24 hours by Meta's tier (``TIER_250``, ``TIER_2K`` …); None for unlimited or unknown."""
-    tier = (number.messaging_limit or "") if number else ""
-    amount = tier.removeprefix("TIER_")
-    if amount.endswith("K") and amount[:-1].isdecimal():
-        return int(amount[:-1]) * 1000
-    return int(amount) if amount.isdecimal() else None
+def warning(code: WarningCode, undertaking: Undertaking) -> Warning_:
+    return Warning_(code, WARNINGS[code].format(**asdict(undertaking)))
 
 
 def _digest(value: Any) -> str:

@@ -94,6 +94,10 @@ class AccountUpdate:
     explanation: str
     """A sentence for the operator."""
     item: str
+    quality: str | None = None
+    """What the number's quality rating is now, where the webhook tells."""
+    messaging_limit: str | None = None
+    """What the account's messaging limit is now (``TIER_2K``), where the webhook tells."""
 
 
 @dataclass(frozen=True, slots=True)

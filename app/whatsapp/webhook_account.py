@@ -20,6 +20,9 @@ _NAME_LIMIT: Final = 512
 _SENTENCE_LIMIT: Final = 500
 _NO_BUSINESS_MESSAGES: Final = "RESTRICTED_BIZ_INITIATED_MESSAGING"
 
+_QUALITY_OF_EVENT: Final = {"FLAGGED": "RED", "UNFLAGGED": "UNKNOWN"}
+"""Meta's older events. That a flag was taken away says that the quality is not low, and no more."""
+
 Reading = tuple[str, bool, str]
 """Event, whether it stops sending, explanation."""
 
@@ -62,6 +65,8 @@ def read_account_update(waba_id: str, name: str, value: JsonObject) -> AccountUp
         stops_sending=stops_sending,
         explanation=explanation,
         item=item,
+        quality=_QUALITY_OF_EVENT.get(event) if name == "phone_number_quality_update" else None,
+        messaging_limit=_messaging_limit(value),
     )
 
 
@@ -133,6 +138,17 @@ def _capability(value: JsonObject) -> Reading | None:
         return None
     text = "no limit" if limit == -1 else _plain(limit)
     return "BUSINESS_CAPABILITY_UPDATE", False, f"Guests that may be messaged within 24 hours: {text}."
+
+
+def _messaging_limit(value: JsonObject) -> str | None:
+    """As the number's profile words it: Meta's pages give a tier, a number of guests, or -1 for no limit."""
+    names = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
+    word = next((word for name in names if (word := read_word(value.get(name)))), None)
+    if word == "-1":
+        return "TIER_UNLIMITED"
+    if word is None or not (word.isascii() and word.isdecimal()):
+        return word
+    return f"TIER_{word.removesuffix('000')}K" if word.endswith("000") else f"TIER_{word}"
 
 
 def _review(value: JsonObject) -> Reading | None:

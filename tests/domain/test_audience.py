@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.audience import Audience, Person, Source, Unit, matching, resolve, select
-from app.domain.eligibility import RULES, Situation, judge
+from app.domain.eligibility import RULES
 from app.domain.enums import InviteCoverage, PhoneStatus, RejectionReason, Side
 from app.domain.guest_list import tag_key
 from app.domain.text import name_key
@@ -88,36 +88,6 @@ def test_a_retry_finds_the_person_and_a_household_whose_phone_was_added_since() 
     assert [target.phone for target in matching(corrected, [Source("Khan", None)])] == ["+915"]
     moved = resolve([unit("Rao", person("Anita", "+911"), phone="+916")])
     assert [target.phone for target in matching(moved, [Source("Rao", "per_Anita")])] == ["+916"]
-
-
-GOOD = Situation(
-    phone_status=PhoneStatus.VALID, blocked=False, inviteable=True, live=False, repeat_accepted=False, cooling=False,
-    reachable=True, consent_required=False, consents=False, values_complete=True,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({}, None),
-        ({"blocked": True}, RejectionReason.DO_NOT_MESSAGE),
-        ({"phone_status": PhoneStatus.MISSING}, RejectionReason.MISSING_PHONE),
-        ({"phone_status": PhoneStatus.MALFORMED}, RejectionReason.MALFORMED_PHONE),
-        ({"inviteable": False}, RejectionReason.NOT_INVITEABLE),
-        ({"live": True}, RejectionReason.ALREADY_INVITED),
-        ({"live": True, "repeat_accepted": True}, None),
-        ({"blocked": True, "live": True, "repeat_accepted": True}, RejectionReason.DO_NOT_MESSAGE),
-        ({"consent_required": True}, RejectionReason.CONSENT_MISSING),
-        ({"consent_required": True, "consents": True}, None),
-        ({"reachable": False}, RejectionReason.COUNTRY_NOT_REACHABLE),
-        ({"cooling": True}, RejectionReason.RECIPIENT_COOLING_DOWN),
-        ({"values_complete": False}, RejectionReason.MISSING_TEMPLATE_VALUE),
-    ],
-)
-def test_the_first_rule_that_applies_is_the_reason(change: dict[str, object], reason: RejectionReason | None) -> None:
-    from dataclasses import replace
-
-    assert judge(replace(GOOD, **change)) is reason  # type: ignore[arg-type]
 
 
 def test_every_reason_has_exactly_one_rule_and_do_not_message_stands_first() -> None:

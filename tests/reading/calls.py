@@ -44,12 +44,13 @@ def of_family(family: Family) -> dict[str, Any]:
         "run_id": family.run.id,
         "message_id": family.message.id,
         "import_id": family.guest_import.id,
+        "entry_id": family.block.id,
     }
     return one | {f"{name}s": [value] for name, value in one.items()} | {"pairs": [(family.unit.id, family.event.id)]}
 
 
 def nonsense(value: str) -> dict[str, Any]:
-    one = ("workspace_id", "event_id", "unit_id", "run_id", "message_id", "import_id")
+    one = ("workspace_id", "event_id", "unit_id", "run_id", "message_id", "import_id", "entry_id")
     return dict.fromkeys(one, value) | {f"{name}s": [value] for name in one} | {"pairs": [(value, value)]}
 
 

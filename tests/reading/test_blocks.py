@@ -3,7 +3,9 @@
 import pytest
 
 from app.db.engine import Database
-from app.db.tables import DoNotMessageRow
+from app.db.tables import DoNotMessageRow, MessageRow
+from app.domain.enums import MessageState, Role
+from app.services.reading import BlockEvidence
 from tests.reading.world import World, actor, reader
 
 pytestmark = pytest.mark.anyio
@@ -67,3 +69,61 @@ async def test_one_actor_in_two_workspaces_gets_each_list_by_itself(db: Database
     source = reader(db)
     assert [entry.id for entry in (await source.do_not_message(ASHA, first.id, first=9)).nodes] == [of_number.id]
     assert [entry.id for entry in (await source.do_not_message(ASHA, second.id, first=9)).nodes] == [own.id]
+
+
+async def test_evidence_is_for_those_who_may_read_receipts(db: Database) -> None:
+    world = World(db)
+    number = world.number()
+    mine, theirs = world.workspace("Mine", number), world.workspace("Theirs", number)
+    world.member(mine, "asha")
+    world.member(mine, "meera", Role.FAMILY_COORDINATOR)
+    world.member(theirs, "meera", Role.PARENT_ADMIN)
+    world.person(world.unit(mine, "Gupta"), "Amit", "+919820000001")
+    world.person(world.unit(theirs, "Khan"), "Zara", "+919820000002")
+    receipt = world.receipt(number)
+    ours, zaras = world.block("+919820000001", number=number), world.block("+919820000002", number=number)
+    for entry in (ours, zaras):
+        entry.evidence, entry.receipt_id = '{"value":"stop"}', receipt.id
+    listed = world.block("+919820000001", workspace=mine)
+    listed.evidence = {"row": 3}
+    by_hand = world.block("+919820000009", workspace=mine)
+    await world.save()
+
+    found = await reader(db).block_evidence(ASHA, [ours.id, zaras.id, listed.id, by_hand.id, "nonsense"])
+    assert found == {
+        ours.id: BlockEvidence({"value": "stop"}, receipt.id),
+        listed.id: BlockEvidence({"row": 3}, None),
+        by_hand.id: BlockEvidence(None, None),
+    }
+    meeras = await reader(db).block_evidence(MEERA, [ours.id, zaras.id, listed.id])
+    assert meeras == {
+        zaras.id: BlockEvidence({"value": "stop"}, receipt.id),
+        listed.id: BlockEvidence({"row": 3}, None),
+    }, "a coordinator of the one, an admin of the other"
+
+
+async def test_what_is_on_its_way_is_the_workspaces_own(db: Database) -> None:
+    world = World(db)
+    number = world.number()
+    mine, theirs = world.workspace("Mine", number), world.workspace("Theirs", number)
+    template = world.template(number, "invite")
+    messages: dict[str, list[MessageRow]] = {}
+    for workspace, subject in ((mine, "asha"), (theirs, "meera")):
+        member = world.member(workspace, subject)
+        world.person(world.unit(workspace, "Gupta"), "Amit", "+525512345678")
+        run = world.run(world.event(workspace), template, member)
+        messages[subject] = [
+            world.message(run, state, phone="+525512345678")
+            for state in (MessageState.SENT, MessageState.ACCEPTED, MessageState.READ, MessageState.QUEUED)
+        ]
+        world.message(run, MessageState.SENT, phone="+525512345679")
+    of_number = world.block("+5215512345678", number=number)
+    own = world.block("+525512345678", workspace=mine)
+    await world.save()
+    for who, subject, entries in ((ASHA, "asha", [of_number, own]), (MEERA, "meera", [of_number])):
+        found = await reader(db).on_their_way(who, [of_number.id, own.id])
+        wanted = [messages[subject][1].id, messages[subject][0].id]
+        assert {key: [each.id for each in value] for key, value in found.items()} == {
+            entry.id: wanted for entry in entries
+        }
+    assert await reader(db).on_their_way(actor("stranger"), [of_number.id, own.id]) == {}

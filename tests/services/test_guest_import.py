@@ -169,7 +169,7 @@ async def test_every_member_imports_and_it_is_audited(world: World, role: Role) 
         done.id,
         "Imported a guest list of 1 rows",
     )
-    assert entry.after == {"fileName": "our guests.csv", "outcomes": done.outcomes}
+    assert entry.after == {"fileName": "our guests.csv", "outcomes": done.outcomes, "blocked": 0, "consents": 0}
     assert world.actors[role].subject in entry.actor_text
     assert "98765" not in json.dumps([entry.text, entry.after])
 

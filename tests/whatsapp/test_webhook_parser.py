@@ -325,6 +325,24 @@ def test_account_updates(field: str, value: dict[str, Any], stops: bool, word: s
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "quality", "limit"),
+    [
+        ("business_capability_update", {"max_daily_conversations_per_business": 2000}, None, "TIER_2K"),
+        ("business_capability_update", {"max_daily_conversations_per_business": "TIER_10K"}, None, "TIER_10K"),
+        ("business_capability_update", {"max_daily_conversations_per_business": 250}, None, "TIER_250"),
+        ("business_capability_update", {"max_daily_conversations_per_business": -1}, None, "TIER_UNLIMITED"),
+        ("phone_number_quality_update", {"event": "FLAGGED", "current_limit": "TIER_250"}, "RED", "TIER_250"),
+        ("phone_number_quality_update", {"event": "UNFLAGGED"}, "UNKNOWN", None),
+        ("phone_number_quality_update", {"event": "THROUGHPUT_UPGRADE"}, None, None),
+        ("account_update", {"event": "FLAGGED"}, None, None),
+    ],
+)
+def test_what_a_number_is_worth_to_meta(field: str, value: dict[str, Any], quality: str, limit: str) -> None:
+    [found] = parse(envelope(field, value)).accounts
+    assert (found.quality, found.messaging_limit, found.stops_sending) == (quality, limit, False)
+
+
+@pytest.mark.parametrize(
     "field",
     [
         "account_update",

@@ -240,6 +240,19 @@ async def test_inbound_and_template_webhooks() -> None:
     assert template["message_template_language"] == "en-US"
 
 
+async def test_what_meta_thinks_of_the_number_changes() -> None:
+    async with with_webhook() as (meta, webhook):
+        await meta.order("number", {"quality_rating": "RED", "messaging_limit": "TIER_250", "notify": True})
+        profile = (await meta.client.get(f"/v26.0/{options().phone_number_id}")).json()
+        await meta.idle()
+        nothing = await meta.client.post("/_simulator/number", json={})
+        told = await meta.client.post("/_simulator/number", json={"quality_rating": "GREEN", "notify": True})
+    assert (profile["quality_rating"], profile["whatsapp_business_manager_messaging_limit"]) == ("RED", "TIER_250")
+    [value] = webhook.values
+    assert value["max_daily_conversations_per_business"] == "TIER_250"
+    assert nothing.status_code == told.status_code == 400
+
+
 async def test_state_is_paged() -> None:
     async with in_process(options()) as meta:
         for to in GUESTS[:5]:

@@ -12,7 +12,18 @@ from app.domain import ids
 from app.domain.enums import DoNotMessageSource, ImportOutcome, PhoneStatus, Side
 
 
-class GuestUnitRow(Base):
+class ConsentColumns:
+    """The consent on record, where a workspace asks for it. All null: none; else all but perhaps the member are set."""
+
+    consent_at: Mapped[datetime | None]
+    """When they agreed to be messaged."""
+    consent_evidence: Mapped[str | None]
+    """How, in the words of whoever recorded it."""
+    consent_recorded_at: Mapped[datetime | None]
+    consent_recorded_by: Mapped[str | None] = mapped_column(PublicId(ids.MEMBER))
+
+
+class GuestUnitRow(ConsentColumns, Base):
     """A household: the unit that is invited."""
 
     __tablename__ = "guest_units"
@@ -36,7 +47,7 @@ class GuestUnitRow(Base):
     updated_at: Mapped[datetime]
 
 
-class PersonRow(Base):
+class PersonRow(ConsentColumns, Base):
     """A guest. In one active household at a time; one person per phone in a workspace."""
 
     __tablename__ = "people"
@@ -64,8 +75,6 @@ class PersonRow(Base):
     phone: Mapped[str | None]
     """E.164; null unless ``phone_status`` is VALID."""
     phone_status: Mapped[PhoneStatus] = mapped_column(enum_name(PhoneStatus))
-    consent_at: Mapped[datetime | None]
-    """When they agreed to be messaged, where the workspace asks for that."""
     archived: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -145,7 +154,7 @@ class DoNotMessageRow(Base):
     source: Mapped[DoNotMessageSource] = mapped_column(enum_name(DoNotMessageSource))
     active: Mapped[bool] = mapped_column(default=True)
     evidence: Mapped[Any | None] = mapped_column(JsonText)
-    """The one webhook item that asked for it."""
+    """What asked for it: the one webhook item, or the row of the imported list."""
     receipt_id: Mapped[str | None] = mapped_column(PublicId(ids.RECEIPT))
     created_at: Mapped[datetime]
     created_by: Mapped[str | None] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
@@ -164,3 +173,16 @@ class DoNotMessageSpellingRow(Base):
         PublicId(ids.DO_NOT_MESSAGE), sa.ForeignKey("do_not_message.id"), primary_key=True
     )
     spelling: Mapped[str] = mapped_column(primary_key=True)
+
+
+class GuestResumeRow(Base):
+    """When a guest last allowed messages again, by Meta's clock, under every spelling of the phone.
+
+    Kept, because a stop from before may arrive after it and must not hold.
+    """
+
+    __tablename__ = "guest_resumes"
+
+    number_id: Mapped[str] = mapped_column(PublicId(ids.NUMBER), sa.ForeignKey("numbers.id"), primary_key=True)
+    phone: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]

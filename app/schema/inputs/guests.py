@@ -1,14 +1,30 @@
 """Inputs about guests, and who must not be messaged."""
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
 
+from app.domain.consent import Consent, read_consent
 from app.domain.enums import InviteCoverage, PhoneStatus, Side
 from app.domain.guest_list import GuestRow, make_row
 from app.schema.described import described
 from app.schema.inputs.patch import given
 from app.services import reading
+
+
+@described
+@strawberry.input
+class ConsentInput:
+    """That a guest or a household agreed to be messaged, with the proof that WhatsApp may ask for."""
+
+    evidence: str
+    """How it was given: a form, a call, a message; 1 to 500 characters."""
+    at: datetime | None = None
+    """When; left out: now."""
+
+    def to_domain(self) -> Consent:
+        return Consent(self.evidence, self.at)
 
 
 @described
@@ -28,8 +44,13 @@ class GuestRowInput:
     """Labels of the household."""
     primary: bool = False
     """This phone receives for the household."""
+    do_not_message: str | None = None
+    """Why this guest must not be messaged, "yes" at the least: puts the phone on the Do-Not-Message list."""
+    consent: str | None = None
+    """As in a list: yes or the day (2026-03-01), then perhaps how it was given; recorded where none is."""
 
     def to_domain(self, row: int) -> GuestRow:
+        consent, problem = read_consent(self.consent or "")
         return make_row(
             row,
             household=self.household,
@@ -38,6 +59,9 @@ class GuestRowInput:
             side=self.side,
             tags=self.tags,
             primary=self.primary,
+            problems=[problem] if problem else (),
+            do_not_message=self.do_not_message,
+            consent=consent,
         )
 
 
@@ -78,10 +102,12 @@ class UpdateGuestUnitInput:
     """False: never invited."""
     archived: bool | None = strawberry.UNSET
     """True: kept for history only."""
+    consent: ConsentInput | None = strawberry.UNSET
+    """The household agreed to be messaged, on all of its phones; null: taken off the record."""
 
     def changes(self) -> dict[str, Any]:
         names = ("name", "side", "tags", "delivery_phone", "inviteable", "archived")
-        return {name: given(getattr(self, name)) for name in names}
+        return {name: given(getattr(self, name)) for name in names} | {"consent": _consent(self.consent)}
 
 
 @described
@@ -99,9 +125,16 @@ class UpdatePersonInput:
     """The household to move to; null: none."""
     archived: bool | None = strawberry.UNSET
     """True: kept for history only."""
+    consent: ConsentInput | None = strawberry.UNSET
+    """The guest agreed to be messaged; null: taken off the record."""
 
     def changes(self) -> dict[str, Any]:
-        return {name: given(getattr(self, name)) for name in ("name", "phone", "guest_unit_id", "archived")}
+        names = ("name", "phone", "guest_unit_id", "archived")
+        return {name: given(getattr(self, name)) for name in names} | {"consent": _consent(self.consent)}
+
+
+def _consent(consent: Any) -> Any:
+    return consent.to_domain() if isinstance(consent, ConsentInput) else given(consent)
 
 
 @described

@@ -1,15 +1,22 @@
 """The Do-Not-Message list."""
 
+from dataclasses import field
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from app.db.tables import DoNotMessageRow
+from app.db.tables import DoNotMessageRow, MessageRow
 from app.domain.enums import DoNotMessageSource
 from app.schema.context import Info
 from app.schema.described import described
 from app.schema.pagination import Connection
+from app.schema.scalars import JSON
 from app.schema.types.base import FromRow, MemberType, Node, maybe_member_of
+from app.services.blocks import Blocked
+
+if TYPE_CHECKING:
+    from app.schema.types.messages import InviteMessage
 
 
 @described
@@ -18,6 +25,7 @@ class DoNotMessageEntry(Node, FromRow):
     """A phone, in all its spellings, that must not be messaged."""
 
     row: strawberry.Private[DoNotMessageRow]
+    going: strawberry.Private[list[MessageRow] | None] = field(default=None, init=False)
     phone: str
     """E.164."""
     reason: str
@@ -32,6 +40,36 @@ class DoNotMessageEntry(Node, FromRow):
     """Until when."""
     revoke_reason: str | None
     """Why it was revoked."""
+
+    @classmethod
+    def just_added(cls, blocked: Blocked) -> "DoNotMessageEntry":
+        entry = cls.from_row(blocked.entry)
+        entry.going = blocked.on_their_way
+        return entry
+
+    @strawberry.field
+    async def on_their_way(
+        self, info: Info
+    ) -> list[Annotated["InviteMessage", strawberry.lazy("app.schema.types.messages")]]:
+        """Messages to this phone that WhatsApp has or may have and that may still arrive: nobody can call them back. In the
+        answer of addDoNotMessage those of that moment, elsewhere those of now; newest first, at most 100.
+        """
+        from app.schema.types.messages import InviteMessage
+
+        rows = self.going if self.going is not None else await info.context.loaders.on_their_way.load(self.row.id)
+        return [InviteMessage.from_row(row) for row in rows or ()]
+
+    @strawberry.field
+    async def evidence(self, info: Info) -> JSON | None:
+        """What asked for it: the one webhook item or answer of Meta's, null without RECEIPT_READ; or the list's row."""
+        found = await info.context.loaders.block_evidence.load(self.row.id)
+        return None if found is None else found.raw
+
+    @strawberry.field
+    async def receipt_id(self, info: Info) -> strawberry.ID | None:
+        """The body that the webhook item came in, for the command line; null without RECEIPT_READ."""
+        found = await info.context.loaders.block_evidence.load(self.row.id)
+        return None if found is None or found.receipt_id is None else strawberry.ID(found.receipt_id)
 
     @strawberry.field
     def number_wide(self) -> bool:

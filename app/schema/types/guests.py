@@ -1,5 +1,6 @@
 """Households and people."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -10,10 +11,35 @@ from app.schema.context import Info
 from app.schema.described import described
 from app.schema.loaders import present
 from app.schema.pagination import DEFAULT_FIRST, After, Connection, First, first_of
-from app.schema.types.base import FromRow, Node
+from app.schema.types.base import FromRow, MemberType, Node, maybe_member_of
 
 if TYPE_CHECKING:
     from app.schema.types.messages import InviteMessageConnection
+
+
+@described
+@strawberry.type
+class Consent:
+    """That somebody agreed to be messaged, as it is on record."""
+
+    row: strawberry.Private[PersonRow | GuestUnitRow]
+    at: datetime
+    """When they agreed."""
+    evidence: str | None
+    """How, in the words of whoever recorded it or of the imported list."""
+    recorded_at: datetime | None
+    """When it was put on record."""
+
+    @classmethod
+    def of(cls, row: PersonRow | GuestUnitRow) -> "Consent | None":
+        if row.consent_at is None:
+            return None
+        return cls(row=row, at=row.consent_at, evidence=row.consent_evidence, recorded_at=row.consent_recorded_at)
+
+    @strawberry.field
+    async def recorded_by(self, info: Info) -> MemberType | None:
+        """Who put it on record."""
+        return await maybe_member_of(info, self.row.consent_recorded_by)
 
 
 @described
@@ -34,6 +60,11 @@ class Person(Node, FromRow):
     """True: kept for history only."""
     also_known_as: list[str]
     """Other names that came in on the same phone."""
+
+    @strawberry.field
+    def consent(self) -> Consent | None:
+        """The guest's own consent to be messaged; null: none on record, though the household may have one."""
+        return Consent.of(self.row)
 
     @strawberry.field
     async def guest_unit(self, info: Info) -> "GuestUnit | None":
@@ -58,6 +89,11 @@ class GuestUnit(Node, FromRow):
     """False: never invited."""
     archived: bool
     """True: kept for history only."""
+
+    @strawberry.field
+    def consent(self) -> Consent | None:
+        """The household's consent, which counts for all of its phones; null: none on record."""
+        return Consent.of(self.row)
 
     @strawberry.field
     async def tags(self, info: Info) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app.db.tables import NumberRow
+from app.domain.reach import daily_limit
 from app.schema.described import described
 
 
@@ -25,6 +26,10 @@ class ProviderStatus:
     """Meta's word: GREEN, YELLOW, RED or UNKNOWN."""
     messaging_limit: str | None
     """Meta's word for how many recipients the number may reach in 24 hours."""
+    daily_limit: int | None
+    """The same as a number, for all numbers of the account together; null: unlimited, or not known."""
+    synced_at: datetime | None
+    """When Meta was last asked about the number; its webhooks bring changes between."""
     send_rate: float
     """Messages a second that may go out at the moment; Meta's brakes lower it for a while."""
     paused: bool
@@ -44,6 +49,8 @@ class ProviderStatus:
                 verified_name=None,
                 quality_rating=None,
                 messaging_limit=None,
+                daily_limit=None,
+                synced_at=None,
                 send_rate=0.0,
                 paused=False,
                 paused_reason=None,
@@ -56,6 +63,8 @@ class ProviderStatus:
             verified_name=row.verified_name,
             quality_rating=row.quality_rating,
             messaging_limit=row.messaging_limit,
+            daily_limit=daily_limit(row.messaging_limit),
+            synced_at=row.synced_at,
             send_rate=send_rate * row.rate_share,
             paused=row.paused,
             paused_reason=row.paused_reason,

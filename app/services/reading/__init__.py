@@ -1,7 +1,7 @@
 """Everything that queries read. One class, each of its parts in a module of its own."""
 
 from app.db.keyset import Page
-from app.services.reading.blocks import BlockReading
+from app.services.reading.blocks import BlockEvidence, BlockReading
 from app.services.reading.coverage import CoverageReading
 from app.services.reading.findings import Finding, FindingReading
 from app.services.reading.guests import GuestReading, GuestUnitFilter
@@ -15,6 +15,7 @@ from app.services.reading.workspaces import WorkspaceReading
 
 __all__ = [
     "AuditFilter",
+    "BlockEvidence",
     "Finding",
     "GuestUnitFilter",
     "MessageFilter",

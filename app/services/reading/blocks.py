@@ -1,18 +1,30 @@
 """The Do-Not-Message list as a workspace sees it."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from app.db.blocks import on_their_way
+from app.db.engine import UnitOfWork
 from app.db.keyset import Keyset, Page, page
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, PersonRow
+from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow
 from app.domain import ids
 from app.domain.search import ESCAPE, needle
 from app.services.base import Actor
-from app.services.reading.base import Reading, empty, first_column
-from app.services.reading.visibility import blocks_seen
+from app.services.reading.base import Reading, empty, first_column, known, listed
+from app.services.reading.visibility import blocks_proven, blocks_seen, visible
 
 _ENTRIES = Keyset("doNotMessage", (DoNotMessageRow.id,), descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEvidence:
+    raw: Any
+    """The one webhook item, Meta's answer, or the row of the imported list; None for what a member added."""
+    receipt_id: str | None
 
 
 class BlockReading(Reading):
@@ -39,6 +51,34 @@ class BlockReading(Reading):
         if (pattern := needle(search)) is not None:
             query = query.where(_found(workspace_id, pattern))
         return await self._read(lambda uow: page(uow, query, window, first_column))
+
+    async def block_evidence(self, actor: Actor, entry_ids: Sequence[str]) -> dict[str, BlockEvidence]:
+        """By entry; without those whose evidence this actor may not read."""
+        wanted = known(ids.DO_NOT_MESSAGE, entry_ids)
+
+        async def unit(uow: UnitOfWork) -> dict[str, BlockEvidence]:
+            query = sa.select(DoNotMessageRow.id, DoNotMessageRow.evidence, DoNotMessageRow.receipt_id).where(
+                listed(uow, DoNotMessageRow.id, wanted), blocks_proven(actor)
+            )
+            return {
+                # Items of webhooks are kept as the text that can be read again.
+                entry_id: BlockEvidence(json.loads(raw) if isinstance(raw, str) else raw, receipt_id)
+                for entry_id, raw, receipt_id in await uow.session.execute(query)
+            }
+
+        return await self._read(unit)
+
+    async def on_their_way(self, actor: Actor, entry_ids: Sequence[str]) -> dict[str, list[MessageRow]]:
+        """Messages of the actor's workspaces to the phone of each entry that may still arrive, by entry."""
+        wanted = known(ids.DO_NOT_MESSAGE, entry_ids)
+
+        async def unit(uow: UnitOfWork) -> dict[str, list[MessageRow]]:
+            query = sa.select(DoNotMessageRow.id).where(listed(uow, DoNotMessageRow.id, wanted), blocks_seen(actor))
+            seen = list((await uow.session.execute(query)).scalars())
+            found = await on_their_way(uow, seen, visible(actor)) if seen else {}
+            return {entry_id: found.get(entry_id, []) for entry_id in seen}
+
+        return await self._read(unit)
 
 
 def _found(workspace_id: str, pattern: str) -> sa.ColumnElement[bool]:

@@ -52,13 +52,27 @@ def audit_seen(actor: Actor) -> sa.ColumnElement[bool]:
 
 
 def blocks_seen(actor: Actor, workspace_id: str | None = None) -> sa.ColumnElement[bool]:
-    """Entries of the workspace (None: of all that the actor sees), and those of its number that match a guest of it.
-
-    Without the match a family would read who of other families has stopped messages.
-    """
+    """Entries of the workspace (None: of all that the actor sees), and those of its number that match a guest of it."""
     workspaces = visible(actor)
     if workspace_id is not None:
         workspaces = workspaces.where(MemberRow.workspace_id == workspace_id)
+    return sa.or_(DoNotMessageRow.workspace_id.in_(workspaces), _matches_guest(workspaces))
+
+
+def blocks_proven(actor: Actor) -> sa.ColumnElement[bool]:
+    """Entries whose evidence the actor may read: Meta's with RECEIPT_READ where they match a guest, the workspace's own
+    with nothing more than their sight.
+    """
+    return sa.or_(
+        DoNotMessageRow.workspace_id.in_(visible(actor)), _matches_guest(allowed(actor, Permission.RECEIPT_READ))
+    )
+
+
+def _matches_guest(workspaces: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """Entries of a number that match a guest of one of its workspaces.
+
+    Without the match a family would read who of other families has stopped messages.
+    """
 
     # Starts from the guests, who are few, and not from the entries of a number that serves many families.
     def matches(guest: type[PersonRow | GuestUnitRow], phone: Any) -> sa.ColumnElement[bool]:
@@ -69,11 +83,7 @@ def blocks_seen(actor: Actor, workspace_id: str | None = None) -> sa.ColumnEleme
             .where(guest.workspace_id.in_(workspaces))
         )
 
-    return sa.or_(
-        DoNotMessageRow.workspace_id.in_(workspaces),
-        matches(PersonRow, PersonRow.phone),
-        matches(GuestUnitRow, GuestUnitRow.delivery_phone),
-    )
+    return sa.or_(matches(PersonRow, PersonRow.phone), matches(GuestUnitRow, GuestUnitRow.delivery_phone))
 
 
 def template_seen(actor: Actor) -> sa.ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """The simulator's own routes, ``/_simulator/…``: what it did, and orders to it. They take the same bearer as Meta's."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -44,6 +45,21 @@ class TemplateOrder(msgspec.Struct, forbid_unknown_fields=True):
     status: Literal["APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "IN_APPEAL", "ARCHIVED"]
     notify: bool = False
     """Tell the webhook too, as Meta does."""
+
+
+class NumberOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """What Meta thinks of the number from now on."""
+
+    quality_rating: Literal["GREEN", "YELLOW", "RED", "UNKNOWN"] | None = None
+    messaging_limit: Literal["TIER_50", "TIER_250", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED"] | None = None
+    notify: bool = False
+    """Tell the webhook too, as Meta does of a limit."""
+
+    def __post_init__(self) -> None:
+        if self.quality_rating is None and self.messaging_limit is None:
+            raise BadInputError("Give quality_rating, messaging_limit or both.", field="quality_rating")
+        if self.notify and self.messaging_limit is None:
+            raise BadInputError("Meta posts a new messaging_limit only; a rating is to be asked for.", field="notify")
 
 
 @get("/accepted")
@@ -125,6 +141,23 @@ async def template(request: AnyRequest) -> Response[bytes]:
     return _json({"changed": True})
 
 
+@post("/number", status_code=200)
+async def number(request: AnyRequest) -> Response[bytes]:
+    """``{"quality_rating": "RED"}`` or ``{"messaging_limit": "TIER_250", "notify": true}``."""
+    simulator = simulator_of(request)
+    order = _decoded(await request.body(), NumberOrder)
+    simulator.change(
+        replace(
+            simulator.options,
+            quality_rating=order.quality_rating or simulator.options.quality_rating,
+            messaging_limit=order.messaging_limit or simulator.options.messaging_limit,
+        )
+    )
+    if order.notify:
+        _push(simulator, webhooks.business_capability(simulator.options, int(simulator.now())))
+    return _json({"changed": True})
+
+
 @post("/pause", status_code=200)
 async def pause(request: AnyRequest) -> Response[bytes]:
     """Holds everything back from the webhook; it keeps piling up."""
@@ -140,7 +173,7 @@ async def resume(request: AnyRequest) -> Response[bytes]:
 
 control_router = Router(
     "/_simulator",
-    route_handlers=[accepted, state, scripts, options, inbound, template, pause, resume],
+    route_handlers=[accepted, state, scripts, options, inbound, template, number, pause, resume],
     guards=[check_token],
 )
 

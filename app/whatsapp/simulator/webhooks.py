@@ -178,3 +178,13 @@ def template_status(options: SimulatorOptions, template: Template, at: int) -> E
         "message_template_category": template.category,
     }
     return EntryUpdate(_entry(options, "message_template_status_update", value) | {"time": at})
+
+
+def business_capability(options: SimulatorOptions, at: int) -> EntryUpdate:
+    """The account's messaging limit; there is no webhook for a number's quality rating."""
+    value = {
+        "max_daily_conversations_per_business": options.messaging_limit,
+        "max_phone_numbers_per_business": 2,
+        "max_phone_numbers_per_waba": 25,
+    }
+    return EntryUpdate(_entry(options, "business_capability_update", value) | {"time": at})
