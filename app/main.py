@@ -6,19 +6,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import ResponseHeader, State
 
-from app.auth import identify
+from app.auth import verifier_for
 from app.config import Settings
 from app.db.engine import Database
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
-from app.http.requests import RequestIds
+from app.http.requests import NoTokensInUrls, RequestIds
 from app.http.webhook import webhook_routes
 from app.schema import build_schema
 from app.schema.controller import graphql_controller
@@ -173,7 +172,7 @@ def create_app(
             graphql_controller(
                 build_schema(introspection=settings.graphiql),
                 running.use,
-                partial(identify, settings),
+                verifier_for(settings).identify,
                 graphiql=settings.graphiql,
                 allowed_origins=settings.allowed_origins,
             ),
@@ -185,7 +184,7 @@ def create_app(
             *health_routes(database_state, concerns, running.dispatcher_state, webhook_ready=app_secret is not None),
         ],
         lifespan=[lifespan],
-        middleware=[RequestIds()],
+        middleware=[RequestIds(), NoTokensInUrls()],
         cors_config=_cors(settings),
         response_headers=[ResponseHeader(name="X-Content-Type-Options", value="nosniff")],
         after_exception=[_log_failure],

@@ -30,8 +30,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.services", "app.schema", "app.auth", "app.whatsapp.codes",
     },
     "app.http": {"litestar", "app.logs", "app.domain", "app.services", "app.http", "app.whatsapp.webhook"},
-    "app.config": {"sqlalchemy", "app.domain"},
-    "app.auth": {"jwt", "app.config", "app.domain", "app.services"},
+    "app.config": {"app.setting_types", "app.domain"},
+    "app.setting_types": {"sqlalchemy", "app.domain"},
+    "app.auth": {"jwt", "httpx", "app.auth", "app.config", "app.setting_types", "app.domain"},
     "app.logs": {"app.domain"},
     "app.worker": {"app.checkpoints", "app.domain", "app.services", "app.whatsapp.port"},
 }  # fmt: skip

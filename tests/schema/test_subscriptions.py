@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.auth import Identity, issue_token
+from app.auth import Identity, issue_token, verifier_for
 from app.db.engine import Database
 from app.domain import ids
 from app.schema import subscriptions
@@ -91,7 +91,9 @@ async def test_it_ends_a_while_after_the_last_change(idle: Service) -> None:
     made = await wedding(idle)
     run = await made.send()
     identity = Identity("anita", "Anita", datetime.now(UTC) + timedelta(minutes=1))
-    context = Context(services=idle.app.state["running"].use(), identify=lambda _: identity, identity=identity)
+    context = Context(
+        services=idle.app.state["running"].use(), identify=verifier_for(idle.settings).identify, identity=identity
+    )
     info: Any = SimpleNamespace(context=context)
 
     async def watch() -> list[str]:
