@@ -33,6 +33,10 @@ async def test_tokens_of_the_sign_in_and_no_others(db: Database) -> None:
         sign_in(jwk(RSA)) as issuer,
         serving(db, auth_jwks_url=issuer.url, auth_issuer=ISSUER, auth_audience=AUDIENCE, dispatch=False) as service,
     ):
+        async with Socket(service.app, None, headers={"authorization": bearer()}) as socket:
+            await socket.send({"type": "connection_init"})
+            assert await socket.closed() == 4403
+        assert issuer.fetches == 0, "nothing looks at the header of a socket"
         assert await told(service, bearer(name="Anita Thomas")) == "Anita Thomas"
         assert await told(service, bearer(OTHER_RSA)) == "UNAUTHENTICATED"
         # With claims and all as they should be, signed with the secret that signs without a sign-in.
@@ -42,9 +46,6 @@ async def test_tokens_of_the_sign_in_and_no_others(db: Database) -> None:
             assert (await socket.until("next"))["payload"]["data"]["me"]["subject"] == "anita"
         async with Socket(service.app, None) as socket:
             await socket.send({"type": "connection_init", "payload": {"Authorization": bearer(OTHER_RSA)}})
-            assert await socket.closed() == 4403
-        async with Socket(service.app, None, headers={"authorization": bearer()}) as socket:
-            await socket.send({"type": "connection_init"})
             assert await socket.closed() == 4403
         assert issuer.fetches == 1
 
