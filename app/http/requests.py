@@ -75,6 +75,6 @@ async def _refuse(send: Send) -> None:
     """In GraphQL's form, which every client of this service can read."""
     error = {"message": NOT_IN_AN_ADDRESS, "extensions": {"code": ErrorCode.BAD_INPUT.value}}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": HTTPStatus.BAD_REQUEST, "headers": headers})
+    await send({"type": "http.response.start", "status": HTTPStatus.BAD_REQUEST.value, "headers": headers})
     body = json.dumps({"data": None, "errors": [error]}).encode()
     await send({"type": "http.response.body", "body": body, "more_body": False})
