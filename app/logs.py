@@ -84,8 +84,11 @@ def configure(level: str, form: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # httpx logs the address of every request, which names Meta's ids; what matters of it is in the attempts. Alembic
     # tells of every look at the revision, and /health/ready looks often. aiosqlite and SQLAlchemy show the
-    # parameters of SQL, which are guests' names and phones; asyncio shows what its tasks hold.
-    for talkative in ("httpx", "alembic.runtime.migration", "aiosqlite", "sqlalchemy.engine", "asyncio"):
+    # parameters of SQL, which are guests' names and phones; asyncio shows what its tasks hold. uvicorn tells of every
+    # websocket with its whole address, and at DEBUG of what is said on it: tokens.
+    for talkative in (
+        "httpx", "alembic.runtime.migration", "aiosqlite", "sqlalchemy.engine", "asyncio", "uvicorn.error",
+    ):  # fmt: skip
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 

@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 
-from app.auth import identify
+from app.auth import verifier_for
 from app.config import Settings
 from app.counters import Counters
 from app.db.engine import Database
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
 from app.http.metrics import WebhooksMeasured, metrics_routes
-from app.http.requests import RequestIds
+from app.http.requests import NoTokensInUrls, RequestIds
 from app.http.security import policy_of, security_headers
 from app.http.webhook import Answer, Answers, webhook_routes
 from app.metrics import Metrics
@@ -194,7 +193,7 @@ def create_app(
             graphql_controller(
                 build_schema(introspection=settings.graphiql, query_timeout=settings.query_timeout),
                 running.use,
-                partial(identify, settings),
+                verifier_for(settings).identify,
                 metrics.operation,
                 Rates(
                     mutations_per_minute=settings.mutations_per_minute,
@@ -215,7 +214,7 @@ def create_app(
             *metrics_routes(settings.metrics_token.reveal() if settings.metrics_token else None, exposition),
         ],
         lifespan=[lifespan],
-        middleware=[RequestIds(), WebhooksMeasured(metrics.webhook)],
+        middleware=[RequestIds(), NoTokensInUrls(), WebhooksMeasured(metrics.webhook)],
         cors_config=_cors(settings),
         before_send=[security_headers(policy_of(graphiql_page())) if settings.graphiql else security_headers()],
         after_exception=[_log_failure],

@@ -35,8 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # Nothing else knows Prometheus: services and worker are given the one function that they call.
     "app.metrics": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},
-    "app.config": {"sqlalchemy", "app.domain"},
-    "app.auth": {"jwt", "app.config", "app.domain", "app.services"},
+    "app.config": {"app.setting_types", "app.domain"},
+    "app.setting_types": {"sqlalchemy", "app.domain"},
+    "app.auth": {"jwt", "httpx", "app.auth", "app.config", "app.setting_types", "app.domain"},
     "app.logs": {"app.domain"},
     "app.worker": {"app.checkpoints", "app.logs", "app.domain", "app.services", "app.whatsapp.port"},
 }  # fmt: skip

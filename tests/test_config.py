@@ -1,13 +1,15 @@
 """Settings: what is read, what is refused with one clear line, and that no secret shows itself."""
 
 import re
+import secrets
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from app.config import Secret, Settings, SettingsError, described, settings_table
 
-SECRET = "s" * 32
+SECRET = "only-for-tests, and thirty-two by"[:32]
 ENV = {"AUTH_SECRET": SECRET}
 
 
@@ -22,16 +24,53 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "env", [{}, {"AUTH_SECRET": ""}, {"AUTH_SECRET": "s" * 31}, {"AUTH_SECRET": "  " + "s" * 31 + "  "}]
+    "env", [{}, {"AUTH_SECRET": ""}, {"AUTH_SECRET": SECRET[:31]}, {"AUTH_SECRET": f"  {SECRET[:31]}  "}]
 )
 def test_a_missing_or_weak_secret_stops_the_start(env: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"^AUTH_SECRET .*32 bytes[^\n]*$") as refused:
         Settings.from_env(env)
-    assert "sss" not in str(refused.value)
+    assert SECRET[:31] not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["a" * 64, "ab" * 16, "abcde" + "e" * 40, "password" * 4, "0123456789abcdef" * 2, SECRET * 2, (SECRET + "!") * 3],
+)
+def test_a_long_secret_may_still_be_weak(secret: str) -> None:
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET must be random: [^\n]*token_urlsafe\(48\)") as refused:
+        read(AUTH_SECRET=secret)
+    assert secret not in str(refused.value)
+
+
+def test_random_secrets_are_strong() -> None:
+    digits = Random(1)
+    for _ in range(200):
+        made = [secrets.token_urlsafe(48), secrets.token_hex(16), "".join(digits.choices("0123456789", k=32))]
+        assert [read(AUTH_SECRET=each).auth_secret.reveal() for each in made] == made
 
 
 def test_bytes_count_and_not_characters() -> None:
-    assert read(AUTH_SECRET="é" * 16).auth_secret.reveal() == "é" * 16
+    secret = "éàüöñçøåþðßæœłžš"
+    assert read(AUTH_SECRET=secret).auth_secret.reveal() == secret
+
+
+SIGN_IN = {"AUTH_JWKS_URL": "https://sign-in.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
+
+
+def test_a_sign_in_of_ones_own_needs_issuer_and_audience() -> None:
+    assert read(**SIGN_IN).auth_jwks_url == "https://sign-in.example/keys"
+    for lacking in ("AUTH_ISSUER", "AUTH_AUDIENCE"):
+        with pytest.raises(SettingsError, match=rf"^{lacking} is not set\. With AUTH_JWKS_URL [^\n]*$"):
+            read(**SIGN_IN | {lacking: " "})
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET is not set"):
+        Settings.from_env(SIGN_IN)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/keys?p=policy", "http://127.0.0.1:9000/keys", "http://[::1]/k", "http://localhost/k"]
+)
+def test_addresses_of_keys(url: str) -> None:
+    assert read(**SIGN_IN | {"AUTH_JWKS_URL": url}).auth_jwks_url == url
 
 
 @pytest.mark.parametrize(
@@ -54,6 +93,18 @@ REFUSED = {
     "DATABASE_URL": ["mysql://h/n", "sqlite://", "sqlite:///:memory:", "x", "postgresql+psycopg://h/n"],
     "META_GRAPH_VERSION": ["26.0", "v26", "v26.0/../v1", "latest", "v٢٦.0"],
     "META_GRAPH_URL": ["graph.facebook.com", "http://graph.facebook.com", "https://x/?a=1", "ftp://x", "http://"],
+    "AUTH_JWKS_URL": [
+        "http://sign-in.example/keys",
+        "keys",
+        "file:///keys",
+        "https://",
+        "https://a/keys#1",
+        "https://user:x@a/keys",
+        "http://127.0.0.1.a.example/keys",
+        "https://a:b/keys",
+        "https://a/ü",
+        "https://a/\x01",
+    ],
     "META_PHONE_NUMBER_ID": ["../1", "12 3", "+1", "x", "٣"],
     "META_WABA_ID": ["x"],
     "META_ACCESS_TOKEN": ["a b", "a\nb", "é"],
@@ -92,13 +143,14 @@ def test_what_is_refused(name: str, value: str) -> None:
         ("DATABASE_URL", "postgresql://127.0.0.1/db?hunter2=1"),
         ("META_GRAPH_URL", "https://[hunter2"),
         ("META_GRAPH_URL", "https://graph.facebook.com:hunter2"),
+        ("AUTH_JWKS_URL", "https://a:hunter2@b/keys"),
     ],
 )
 def test_a_url_that_cannot_be_taken_apart_is_not_quoted(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} must ") as refused:
         read(**{name: value})
     assert "hunter2" not in str(refused.value)
-    if "@" in value:
+    if name == "DATABASE_URL" and "@" in value:
         assert "percent-encoded" in str(refused.value)
 
 
@@ -132,11 +184,11 @@ def test_two_app_secrets_while_one_is_being_changed() -> None:
 
 
 def test_no_secret_shows_itself() -> None:
-    secrets = {
+    hidden = {
         name: f"{name}-{'hidden' * 6}"
         for name in ("AUTH_SECRET", "META_ACCESS_TOKEN", "META_APP_SECRET", "META_VERIFY_TOKEN")
     }
-    chosen = read(DATABASE_URL="postgresql://u:hidden@h/n", **secrets)
+    chosen = read(DATABASE_URL="postgresql://u:hidden@h/n", **hidden)
     for shown in (
         repr(chosen),
         str(chosen),
@@ -146,7 +198,7 @@ def test_no_secret_shows_itself() -> None:
     ):
         assert "hidden" not in shown
     assert chosen.meta_app_secret is not None
-    assert chosen.meta_app_secret.reveal() == secrets["META_APP_SECRET"]
+    assert chosen.meta_app_secret.reveal() == hidden["META_APP_SECRET"]
 
 
 def test_settings_are_documented() -> None:

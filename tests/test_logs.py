@@ -157,8 +157,8 @@ def test_plain_lines() -> None:
     assert line.endswith("WARNING app.worker: sent to +91•••••3210")
 
 
-@pytest.mark.parametrize("name", ["aiosqlite", "sqlalchemy.engine.Engine", "asyncio", "httpx"])
-def test_debugging_shows_no_parameters_of_sql(name: str) -> None:
+@pytest.mark.parametrize("name", ["aiosqlite", "sqlalchemy.engine.Engine", "asyncio", "httpx", "uvicorn.error"])
+def test_debugging_shows_no_parameters_of_sql_and_nothing_that_is_sent(name: str) -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:

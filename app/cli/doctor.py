@@ -10,6 +10,8 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from app.auth.fetching import fetch_keys
+from app.auth.keys import KeysError
 from app.cli.output import console, show_table, shown
 from app.cli.running import state_of
 from app.config import Secret, Settings, SettingsError, described
@@ -90,7 +92,7 @@ async def _examine(settings: Settings) -> list[Finding]:
     database = build_database(settings)
     try:
         state = await state_of(database)
-        findings = [_database(state), *_provider(settings), *await _meta(settings)]
+        findings = [await _sign_in(settings), _database(state), *_provider(settings), *await _meta(settings)]
         if state is DatabaseState.OK and settings.meta_phone_number_id is not None:
             phone_number_id = settings.meta_phone_number_id
             findings += await database.read(lambda uow: _number(uow, phone_number_id))
@@ -100,6 +102,18 @@ async def _examine(settings: Settings) -> list[Finding]:
     finally:
         await database.close()
     return findings
+
+
+async def _sign_in(settings: Settings) -> Finding:
+    """Asks the sign-in, where there is one."""
+    if settings.auth_jwks_url is None:
+        return Finding("ok", "Sign-in", "tokens signed with AUTH_SECRET (HS256)")
+    try:
+        keys = await fetch_keys(settings.auth_jwks_url)
+    except KeysError as error:
+        return Finding("fail", "Sign-in", f"nobody can be signed in. What AUTH_JWKS_URL names {error}.")
+    algorithms = sorted({name for same in keys.values() for key in same for name in key.algorithms})
+    return Finding("ok", "Sign-in", f"usable keys: {len(keys)}, for {', '.join(algorithms)}")
 
 
 def _database(state: DatabaseState) -> Finding:

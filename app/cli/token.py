@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import click
 
-from app.auth import MAX_SUBJECT, issue_token
+from app.auth import issue_token
 from app.cli.running import settings_from_env
-from app.domain.text import clean_name
+from app.domain.text import MAX_SUBJECT, is_subject
 
 
 @click.command("token", epilog="Example: invites token --user asha@example.org --name 'Asha Nair' --days 7")
@@ -18,8 +18,13 @@ def token_command(subject: str, name: str | None, days: int) -> None:
 
     Send it as "Authorization: Bearer TOKEN". What its user may do is decided by the workspaces, not by the token.
     """
-    if len(subject) > MAX_SUBJECT or not subject or clean_name(subject) != subject:
+    if not is_subject(subject):
         raise click.BadParameter(
             f"give 1 to {MAX_SUBJECT} visible characters without spaces around them.", param_hint="--user"
         )
-    click.echo(issue_token(settings_from_env(), subject, name, timedelta(days=days)))
+    settings = settings_from_env()
+    if settings.auth_jwks_url is not None:
+        raise click.ClickException(
+            "Tokens come from your own sign-in, since AUTH_JWKS_URL is set: one made here would be refused."
+        )
+    click.echo(issue_token(settings, subject, name, timedelta(days=days)))

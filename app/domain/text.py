@@ -2,6 +2,10 @@
 
 import re
 import unicodedata
+from typing import Final
+
+MAX_SUBJECT: Final = 255
+"""Characters of a token's subject (OpenID Connect Core §2)."""
 
 _JOINERS = frozenset("\u200c\u200d")
 _VIRAMA = 9
@@ -53,6 +57,14 @@ def _joins(before: str) -> bool:
 def clean_name(text: str | None, *, limit: int = 200) -> str:
     """``clean_line`` cut to ``limit`` characters; empty when nothing is left. What looks like a formula stays text."""
     return clean_line(text or "")[:limit].rstrip()
+
+
+def is_subject(text: str) -> bool:
+    """Whether a token's subject can be shown as it is: 1 to ``MAX_SUBJECT`` characters, and none that ``clean_line`` takes.
+
+    Another one would pass on a screen for somebody else.
+    """
+    return 1 <= len(text) <= MAX_SUBJECT and clean_line(text) == text
 
 
 def name_key(name: str) -> str:

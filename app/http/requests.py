@@ -1,8 +1,11 @@
-"""A name for every request: in its log lines, its audit entries and its answer, so that the three are found together."""
+"""What every request goes through: it gets a name, and it may not carry a token in its address."""
 
+import json
 import re
 import secrets
+from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qsl
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
@@ -10,13 +13,24 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
+from app.domain.errors import ErrorCode
 
 HEADER: Final = "X-Request-Id"
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_TOKENS: Final = frozenset({"access_token", "authorization", "bearer", "id_token", "jwt", "token"})
+"""Names in a query, in small letters. RFC 6750 §2.3 knows the first one, and advises against it."""
+NOT_IN_AN_ADDRESS: Final = (
+    "Take the token out of the address, where logs and histories keep it, and get a new one. "
+    "It belongs in the Authorization header, and on a websocket in connection_init."
+)
+BAD_REQUEST_ON_SOCKET: Final = 4400
 
 
 class RequestIds(ASGIMiddleware):
-    """Takes the id over from a proxy that gives one, else makes one."""
+    """The name of a request, in its log lines, its audit entries and its answer, so that the three are found together.
+
+    Taken over from a proxy that gives one, else made.
+    """
 
     scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
@@ -35,3 +49,32 @@ class RequestIds(ASGIMiddleware):
             await next_app(scope, receive, named)
         finally:
             logs.request_id.reset(token)
+
+
+class NoTokensInUrls(ASGIMiddleware):
+    """Refuses a token in the address before anything looks at it, so that nobody comes to rely on sending it there."""
+
+    scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if not any(name.strip().lower() in _TOKENS for name, _ in query):
+            await next_app(scope, receive, send)
+        elif scope["type"] == ScopeType.WEBSOCKET:
+            await receive()
+            # A browser shows a page no reason for a socket that was never opened.
+            await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+            await send(
+                {"type": "websocket.close", "code": BAD_REQUEST_ON_SOCKET, "reason": "The address contains a token"}
+            )
+        else:
+            await _refuse(send)
+
+
+async def _refuse(send: Send) -> None:
+    """In GraphQL's form, which every client of this service can read."""
+    error = {"message": NOT_IN_AN_ADDRESS, "extensions": {"code": ErrorCode.BAD_INPUT.value}}
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": HTTPStatus.BAD_REQUEST.value, "headers": headers})
+    body = json.dumps({"data": None, "errors": [error]}).encode()
+    await send({"type": "http.response.body", "body": body, "more_body": False})

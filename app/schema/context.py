@@ -8,8 +8,8 @@ import strawberry
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.litestar import BaseContext
 
-from app.auth import Identity
-from app.domain.errors import UnauthenticatedError
+from app.auth import Identify, Identity
+from app.domain.errors import UnauthenticatedError, UnavailableError
 from app.schema.loaders import Loaders
 from app.schema.rates import Rates
 from app.services.base import Actor
@@ -24,22 +24,26 @@ class Context(BaseContext, kw_only=True):
     """One per HTTP request; on a websocket one per socket, copied for each operation."""
 
     services: Services
-    identify: Callable[[object], Identity]
-    """Raises UnauthenticatedError."""
+    identify: Identify
     counted: Callable[[str, str], None] = _uncounted
     """Hears of each operation: its type, and the code of its first error or OK."""
     rates: Rates
     request_id: str | None = None
     identity: Identity | None = None
+    away: UnavailableError | None = None
+    """Why nobody could say who asks."""
     connection_params: dict[str, Any] | None = None
     """Strawberry puts the payload of ``connection_init`` here."""
     operation_loaders: Loaders | None = None
 
     @property
     def actor(self) -> Actor:
-        """Who asks. Raises UnauthenticatedError without a token, or when it has run out on an open socket."""
+        """Who asks. Raises UnauthenticatedError without a token, or when it has run out on an open socket.
+
+        Raises UnavailableError when the token could not be judged.
+        """
         if self.identity is None:
-            raise UnauthenticatedError
+            raise self.away or UnauthenticatedError
         self.identity.require_fresh()
         return Actor(self.identity.subject, self.identity.display_name, self.request_id)
 
@@ -56,17 +60,24 @@ class Context(BaseContext, kw_only=True):
     def for_operation(self) -> "Context":
         return msgspec.structs.replace(self, operation_loaders=None)
 
-    def sign_in(self, authorization: object) -> None:
+    async def sign_in(self, authorization: object) -> None:
         """Take over whom the token speaks for; a bad token is as good as none, and every field will say so."""
         try:
-            self.identity = self.identify(authorization)
+            self.identity = await self.identify(authorization)
         except UnauthenticatedError:
             self.identity = None
+        except UnavailableError as error:
+            self.away = error
 
-    def sign_in_socket(self) -> None:
-        """The same for ``connection_init``. Raises ConnectionRejectionError, which closes the socket with 4403."""
+    async def sign_in_socket(self) -> None:
+        """The same for ``connection_init``. Raises ConnectionRejectionError, which closes the socket with 4403.
+
+        Raises UnavailableError when the token could not be judged.
+        """
         params = {name.lower(): value for name, value in (self.connection_params or {}).items()}
-        self.sign_in(params.get("authorization"))
+        await self.sign_in(params.get("authorization"))
+        if self.away is not None:
+            raise self.away
         if self.identity is None:
             raise ConnectionRejectionError
 

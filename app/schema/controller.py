@@ -11,6 +11,7 @@ from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
 from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
@@ -23,8 +24,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Messag
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UnsetType
 
-from app.auth import Identity
-from app.domain.errors import ErrorCode
+from app.auth import Identify
+from app.domain.errors import ErrorCode, UnavailableError
 from app.schema import Schema
 from app.schema.context import Context
 from app.schema.counting import UNREAD
@@ -38,6 +39,7 @@ MAX_OPERATIONS: Final = 10
 """On one socket at the same time."""
 INIT_TIMEOUT: Final = timedelta(seconds=10)
 """From the opening of a socket to its token."""
+TRY_AGAIN_LATER: Final = 1013
 
 _OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,254}")
 """GraphQL's grammar of names (spec §2.1.9). No other text is looked up, or said back: not every one can be encoded."""
@@ -54,6 +56,13 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("Failed to parse message")
+
+    async def handle_connection_init(self, message: Any) -> None:
+        try:
+            await super().handle_connection_init(message)
+        except UnavailableError:
+            # Unlike 4403 this lets a client try again by itself (RFC 6455's registry of close codes).
+            await self.websocket.close(code=TRY_AGAIN_LATER, reason="Try again later")
 
     async def handle_subscribe(self, message: Any) -> None:
         if self.connection_acknowledged and (problem := self._problem(message)):
@@ -85,7 +94,7 @@ class RuledController(GraphQLController[Context, None]):
         return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
-        context.sign_in_socket()
+        await context.sign_in_socket()
         return UnsetType()
 
     def decode_json(self, data: str | bytes) -> object:
@@ -132,7 +141,7 @@ class RuledController(GraphQLController[Context, None]):
 def graphql_controller(
     schema: Schema,
     services: Callable[[], Services],
-    identify: Callable[[object], Identity],
+    identify: Identify,
     counted: Callable[[str, str], None],
     rates: Rates,
     *,
@@ -145,7 +154,6 @@ def graphql_controller(
     """
 
     async def context_of(request: ASGIConnection[Any, Any, Any, Any]) -> Context:
-        # Also runs for websockets, whose ``connection_init`` replaces it; a token in the URL is never looked at.
         context = Context(
             services=services(),
             identify=identify,
@@ -153,7 +161,9 @@ def graphql_controller(
             rates=rates,
             request_id=request.scope["state"].get("request_id"),
         )
-        context.sign_in(request.headers.get("authorization"))
+        # A websocket shows its token in ``connection_init`` and nowhere else.
+        if request.scope["type"] == ScopeType.HTTP:
+            await context.sign_in(request.headers.get("authorization"))
         return context
 
     made: Any = make_graphql_controller(

@@ -36,7 +36,7 @@ def identifier(text: str, field: str, *, limit: int) -> str:
     if not 1 <= len(text) <= limit:
         raise BadInputError(f"Give 1 to {limit} characters, you gave {len(text)}.", field=field)
     if isinstance(text, Shortened) or clean_line(text) != text:
-        # ``app.auth`` takes no such subject from a token either: on a screen it would pass for another one.
+        # ``app.auth`` takes no such subject from a token either.
         raise BadInputError(
             "Give it in Unicode's NFC, without control or invisible characters and without needless spaces.",
             field=field,

@@ -14,13 +14,13 @@ from app.domain.errors import BadInputError, ConflictError
 from app.domain.patch import UNSET, UnsetType
 from app.domain.phone import is_region
 from app.domain.roles import DEFAULT_ROLES_THAT_SEND, MANAGES
+from app.domain.text import MAX_SUBJECT
 from app.services import audit, inputs
 from app.services.access import Access, forbidden
 from app.services.base import Actor, UseCases, utc_now
 from app.services.tenancy import require_alone
 
 MAX_NAME = 200
-MAX_SUBJECT = 255
 MAX_NOTE = 500
 
 

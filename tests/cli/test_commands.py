@@ -1,5 +1,6 @@
 """Every command: its help, its errors, its exit code."""
 
+import asyncio
 import inspect
 import socket
 import subprocess
@@ -10,14 +11,16 @@ from pathlib import Path
 import click
 import pytest
 
-from app.auth import identify
+from app.auth import verifier_for
 from app.cli import _COMMANDS, main
+from app.cli.doctor import Finding, _sign_in
 from app.cli.errors import sentence_of
 from app.cli.output import console, show_table
 from app.cli.simulate import _described
-from app.config import Settings
+from app.config import Secret, Settings
 from app.whatsapp.simulator import Answer, SimulatorOptions
 from tests.cli.commands import SECRET, invites, the_line
+from tests.sign_in import PRIVATE, jwk, sign_in
 
 
 @pytest.mark.parametrize("name", _COMMANDS)
@@ -66,13 +69,50 @@ def test_token_prints_the_token_alone(settings: pytest.MonkeyPatch) -> None:
     result = invites("token", "--user", "asha@example.org", "--name", "Asha Nair", "--days", "7")
     assert result.exit_code == 0
     assert len(result.stdout.split()) == 1
-    identity = identify(Settings.from_env({"AUTH_SECRET": SECRET}), f"Bearer {result.stdout.strip()}")
+    verifier = verifier_for(Settings.from_env({"AUTH_SECRET": SECRET}))
+    identity = asyncio.run(verifier.identify(f"Bearer {result.stdout.strip()}"))
     assert (identity.subject, identity.display_name) == ("asha@example.org", "Asha Nair")
 
 
-@pytest.mark.parametrize("subject", ["", " asha", "x" * 201, "a\nb"])
+@pytest.mark.parametrize("subject", ["", " asha", "x" * 256, "a\nb"])
 def test_token_refuses_a_subject_that_no_member_can_have(settings: pytest.MonkeyPatch, subject: str) -> None:
     assert invites("token", "--user", subject).exit_code == 2
+
+
+@pytest.fixture
+def own_sign_in(settings: pytest.MonkeyPatch) -> None:
+    """One that does not answer."""
+    settings.setenv("AUTH_JWKS_URL", "http://127.0.0.1:1/keys?hidden=1")
+    settings.setenv("AUTH_ISSUER", "https://sign-in.example")
+    settings.setenv("AUTH_AUDIENCE", "invites")
+
+
+@pytest.mark.usefixtures("own_sign_in")
+def test_token_makes_none_that_would_be_refused() -> None:
+    result = invites("token", "--user", "asha")
+    assert result.exit_code == 1
+    assert not result.stdout
+    assert "AUTH_JWKS_URL is set" in the_line(result)
+
+
+@pytest.mark.usefixtures("own_sign_in")
+def test_doctor_finds_a_sign_in_that_does_not_answer(settings: pytest.MonkeyPatch, sqlite_url: str) -> None:
+    settings.setenv("DATABASE_URL", sqlite_url)
+    result = invites("doctor")
+    assert result.exit_code == 1
+    found = "fail  Sign-in     nobody can be signed in. What AUTH_JWKS_URL names cannot be reached (ConnectError)."
+    assert found in result.stdout
+    settings.delenv("AUTH_JWKS_URL")
+    assert "ok    Sign-in     tokens signed with AUTH_SECRET (HS256)" in invites("doctor").stdout
+
+
+@pytest.mark.anyio
+async def test_doctor_counts_the_keys_of_a_sign_in() -> None:
+    async with sign_in(
+        jwk(PRIVATE["ES256"], "a", algorithm="ES256"), jwk(PRIVATE["EdDSA"], "b", algorithm="EdDSA")
+    ) as own:
+        chosen = Settings(auth_secret=Secret(SECRET), auth_jwks_url=own.url, auth_issuer="i", auth_audience="a")
+        assert await _sign_in(chosen) == Finding("ok", "Sign-in", "usable keys: 2, for ES256, EdDSA")
 
 
 def test_a_database_that_is_away_is_one_line_without_its_password(settings: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,13 @@ class Socket:
     """One connection. With a token it says hello and waits for the answer."""
 
     def __init__(
-        self, app: Litestar, token: str | None, *, protocol: str = PROTOCOL, headers: dict[str, str] | None = None
+        self,
+        app: Litestar,
+        token: str | None,
+        *,
+        protocol: str = PROTOCOL,
+        headers: dict[str, str] | None = None,
+        query: str = "",
     ) -> None:
         self._app = app
         self._token = token
@@ -28,7 +34,7 @@ class Socket:
             "scheme": "ws",
             "path": "/graphql",
             "raw_path": b"/graphql",
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [(name.encode(), value.encode()) for name, value in named.items()],
             "client": ("127.0.0.1", 1),

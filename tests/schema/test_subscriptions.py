@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.auth import Identity, issue_token
+from app.auth import Identity, issue_token, verifier_for
 from app.db.engine import Database
 from app.domain import ids
 from app.schema import subscriptions
@@ -112,7 +112,7 @@ async def test_it_ends_a_while_after_the_last_change(idle: Service) -> None:
     identity = Identity("anita", "Anita", datetime.now(UTC) + timedelta(minutes=1))
     rates = Rates(mutations_per_minute=1, prechecks_per_minute=1)
     services = idle.app.state["running"].use()
-    context = Context(services=services, identify=lambda _: identity, rates=rates, identity=identity)
+    context = Context(services=services, identify=verifier_for(idle.settings).identify, rates=rates, identity=identity)
     info: Any = SimpleNamespace(context=context)
 
     async def watch() -> list[str]:

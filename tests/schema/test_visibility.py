@@ -136,8 +136,6 @@ async def test_tokens_that_are_none(service: Service) -> None:
             "/graphql", json={"query": "{ me { subject } }"}, headers={"Authorization": header}
         )
         answers.add((response.status_code, response.json()["errors"][0]["message"]))
-    in_url = await service.http.post(f"/graphql?token={service.token()}", json={"query": "{ me { subject } }"})
-    answers.add((in_url.status_code, in_url.json()["errors"][0]["message"]))
     assert len(answers) == 1, "one answer for every cause"
 
 
