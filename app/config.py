@@ -135,6 +135,12 @@ def _auth_secret(raw: str) -> Secret:
     return Secret(raw)
 
 
+def _erasure_secret(raw: str) -> Secret:
+    if any(len(part.encode()) < MIN_SECRET_BYTES for part in raw.split(",")):
+        raise ValueError(f"must be keys of at least {MIN_SECRET_BYTES} bytes each, with commas between them")
+    return Secret(raw)
+
+
 def _header_secret(raw: str) -> Secret:
     if not all("!" <= char <= "~" for char in raw):
         raise ValueError("must have no space, new line or non-ASCII character in it")
@@ -209,6 +215,14 @@ class Settings:
     """Named as in the environment, in small letters. Times are seconds."""
 
     auth_secret: Annotated[Secret, Setting("Key that signs tokens (HS256), at least 32 bytes. Required.", _auth_secret)]
+    erasure_secret: Annotated[
+        Secret | None,
+        Setting(
+            "Key of the hashes that erased phones become, at least 32 bytes; behind it, with commas, those used before. "
+            "Left out: `AUTH_SECRET`.",
+            _erasure_secret,
+        ),
+    ] = None
     auth_issuer: Annotated[str | None, Setting("When set, a token's `iss` must equal it.", _text)] = None
     auth_audience: Annotated[str | None, Setting("When set, a token's `aud` must contain it.", _text)] = None
     database_url: Annotated[
@@ -242,6 +256,12 @@ class Settings:
     unconfirmed_after: Annotated[
         float, Setting("When an unconfirmed message counts as overdue.", _number(1, 30 * 86400))
     ] = 900.0
+    receipts_kept_days: Annotated[
+        int, Setting("Days until `invites prune` drops what Meta wrote and what lists said.", _whole(1, 3650))
+    ] = 90
+    audit_kept_months: Annotated[
+        int, Setting("Months until `invites prune` deletes audit entries.", _whole(12, 1200))
+    ] = 12
     stop_words: Annotated[
         tuple[str, ...] | None,
         Setting(
@@ -283,6 +303,13 @@ class Settings:
     def provider_configured(self) -> bool:
         """True when there is a number to send from and a token to send with."""
         return self.meta_phone_number_id is not None and self.meta_access_token is not None
+
+    @property
+    def erasure_keys(self) -> tuple[bytes, ...]:
+        """The first is used, all are recognised."""
+        if self.erasure_secret is None:
+            return (self.auth_secret.reveal().encode(),)
+        return tuple(part.encode() for part in self.erasure_secret.reveal().split(","))
 
     @property
     def simulated(self) -> bool:

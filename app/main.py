@@ -15,7 +15,9 @@ from litestar.datastructures import ResponseHeader, State
 
 from app.auth import identify
 from app.config import Settings
+from app.db.blocks import require_keys
 from app.db.engine import Database
+from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
 from app.http.requests import RequestIds
@@ -25,6 +27,7 @@ from app.schema.controller import graphql_controller
 from app.services.blocks import Blocks
 from app.services.bundle import Services
 from app.services.dispatch import Dispatch
+from app.services.erasure import Erasures
 from app.services.events import Events
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
@@ -49,7 +52,7 @@ def _nobody() -> None:
 
 
 def build_database(settings: Settings) -> Database:
-    return Database(settings.database_url)
+    return Database(settings.database_url, pseudonyms=Pseudonyms(settings.erasure_keys))
 
 
 def build_meta(settings: Settings) -> MetaClient | None:
@@ -69,6 +72,7 @@ async def build_services(
     settings: Settings, db: Database, directory: Directory | None, wake: Callable[[], None] = _nobody
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
+    await db.read(require_keys)
     number_id = None
     if settings.provider_configured and settings.meta_phone_number_id is not None:
         number_id = await ensure_number(
@@ -86,6 +90,7 @@ async def build_services(
         events=Events(db),
         guests=Guests(db),
         blocks=Blocks(db),
+        erasures=Erasures(db),
         templates=Templates(db, directory),
         prechecks=prechecks,
         sends=Sends(db, prechecks, wake),

@@ -29,7 +29,7 @@ class Piece:
     received_at: datetime
     message_id: str | None
     text: str | None
-    """The body that ``whatsapp.webhook.parse`` reads again; None once it was pruned."""
+    """The body that ``whatsapp.webhook.parse`` reads again; None once it was pruned or its guest erased."""
     finding: ReceiptFinding | None
 
 

@@ -236,11 +236,12 @@ class Notices:
 
     async def _lift(self, resume: _Resume) -> None:
         """The guest allows messages again: lifts what the guest asked before that, never a member's entry."""
+        keys = {key for each in spellings(resume.phone) for key in (each, *self.uow.pseudonyms.all_of(each))}
         changed: Any = (
             sa.update(DoNotMessageRow)
             .where(
                 D.number_id == resume.number_id,
-                D.phone.in_(sorted(spellings(resume.phone))),
+                D.phone.in_(sorted(keys)),
                 D.active,
                 D.source.in_(_GUESTS_OWN),
                 D.created_at <= resume.at,

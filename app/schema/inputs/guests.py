@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from app.domain.enums import InviteCoverage, PhoneStatus, Side
+from app.domain.enums import ErasureReason, InviteCoverage, PhoneStatus, Side
 from app.domain.guest_list import GuestRow, make_row
 from app.schema.described import described
 from app.schema.inputs.patch import given
@@ -102,6 +102,17 @@ class UpdatePersonInput:
 
     def changes(self) -> dict[str, Any]:
         return {name: given(getattr(self, name)) for name in ("name", "phone", "guest_unit_id", "archived")}
+
+
+@described
+@strawberry.input
+class EraseGuestInput:
+    """Whose personal data is to go, for good."""
+
+    id: strawberry.ID
+    """A person, or a household with all its people. With its last person a household goes too."""
+    reason: ErasureReason
+    """Why."""
 
 
 @described

@@ -6,6 +6,7 @@ import strawberry
 
 from app.db.tables import DoNotMessageRow
 from app.domain.enums import DoNotMessageSource
+from app.domain.pseudonyms import is_pseudonym
 from app.schema.context import Info
 from app.schema.described import described
 from app.schema.pagination import Connection
@@ -18,8 +19,6 @@ class DoNotMessageEntry(Node, FromRow):
     """A phone, in all its spellings, that must not be messaged."""
 
     row: strawberry.Private[DoNotMessageRow]
-    phone: str
-    """E.164."""
     reason: str
     """Why, in the words of whoever added it."""
     source: DoNotMessageSource
@@ -32,6 +31,12 @@ class DoNotMessageEntry(Node, FromRow):
     """Until when."""
     revoke_reason: str | None
     """Why it was revoked."""
+
+    @strawberry.field
+    def phone(self) -> str:
+        """E.164."""
+        # The contract promises a text; a pseudonym would only be taken for a number.
+        return "erased" if is_pseudonym(self.row.phone) else self.row.phone
 
     @strawberry.field
     def number_wide(self) -> bool:
