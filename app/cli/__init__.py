@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "doctor": ("doctor", "Check settings, database and the connection to Meta."),
     "verify": ("verify", "Check on the live database that the promises hold."),
     "replay": ("replay", "Read the stored words of WhatsApp again."),
+    "prune": ("prune", "Let go of what has been kept long enough."),
     "export-schema": ("schema", "Write the GraphQL schema to FILE, or print it."),
 }
 """Command → the module that has it as ``<name>_command``, and its first sentence, so that help imports none of them."""

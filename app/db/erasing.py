@@ -21,7 +21,9 @@ from app.db.tables import (
     MessageSourceRow,
     PersonRow,
     ReceiptRow,
+    SendRunRow,
     StatusItemRow,
+    WorkspaceRow,
 )
 from app.domain import ids
 from app.domain.phone import spellings
@@ -89,7 +91,10 @@ async def subject_of(
     to_phones = sa.select(MessageRow.id).where(MessageRow.workspace_id == workspace_id, MessageRow.phone.in_(own))
     messages = {each for each, (_, alone) in addressed.items() if alone} | set(await uow.session.scalars(to_phones))
     names = [each for row in people for each in (row.name, *row.also_known_as)] + [row.name for row in units]
-    numbers = sa.select(MessageRow.number_id).where(MessageRow.workspace_id == workspace_id).distinct()
+    numbers = sa.union(
+        sa.select(SendRunRow.number_id).where(SendRunRow.workspace_id == workspace_id),
+        sa.select(WorkspaceRow.number_id).where(WorkspaceRow.id == workspace_id, WorkspaceRow.number_id.is_not(None)),
+    )
     return Subject(
         workspace_id,
         person_ids,
@@ -97,7 +102,7 @@ async def subject_of(
         own,
         frozenset(map(name_key, names)) - {"", name_key(ERASED_NAME)},
         frozenset(messages),
-        frozenset(await uow.session.scalars(numbers)),
+        frozenset((await uow.session.execute(numbers)).scalars()),
     )
 
 

@@ -60,6 +60,11 @@ class Attempt:
         return self.lease_expired_at is None and self.outcome in {"NOT_SENT", "REFUSED"}
 
     @property
+    def answer_dropped(self) -> bool:
+        """It was no clear one, and its text has been pruned or erased."""
+        return self.outcome == "UNKNOWN" and self.answer is None and self.finished_at is not None
+
+    @property
     def lost(self) -> bool:
         """Nobody knows what became of it."""
         return self.lease_expired_at is not None or self.outcome == "UNKNOWN"

@@ -13,7 +13,7 @@ from app.db import erasing, erasing_guests, messages
 from app.db.engine import UnitOfWork
 from app.db.erasing import Subject, Traces
 from app.db.messages import Changes
-from app.db.tables import EventRow, GuestUnitRow, PersonRow, ReceiptRow, StatusItemRow, WorkspaceRow
+from app.db.tables import EventRow, GuestUnitRow, PersonRow, ReceiptRow, StatusItemRow
 from app.domain import ids
 from app.domain.enums import AuditAction, ErasureReason, MessageState, Permission
 from app.domain.errors import ConflictError
@@ -58,7 +58,7 @@ class Erasures(UseCases):
             now = await _look(uow, actor, id)
             if isinstance(now, Erased):
                 return now
-            if now.phones != subject.phones or now.names != subject.names:
+            if (now.phones, now.names, now.numbers) != (subject.phones, subject.names, subject.numbers):
                 raise ConflictError(_MOVED)
             if await erasing.newest_import(uow, now.workspace_id) != traces.newest_import:
                 raise ConflictError(_MOVED)
@@ -116,9 +116,7 @@ async def _look(uow: UnitOfWork, actor: Actor, row_id: str) -> Subject | Erased:
 
 async def _lock(uow: UnitOfWork, actor: Actor, subject: Subject, row_id: str) -> Access:
     """Numbers, alone: no claim is under way. The workspace: no import. Its events: no send is being planned."""
-    number = sa.select(WorkspaceRow.number_id).where(WorkspaceRow.id == subject.workspace_id)
-    now = await uow.session.scalar(number)
-    for number_id in sorted({*subject.numbers, *([now] if now else [])}):
+    for number_id in sorted(subject.numbers):
         await uow.lock_number(number_id, exclusive=True)
     access = await require_alone(
         uow, actor, subject.workspace_id, Permission.GUEST_ERASE, doing=_DOING, target_id=row_id

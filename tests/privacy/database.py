@@ -17,7 +17,7 @@ async def dump(db: Database) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for table in Base.metadata.sorted_tables:
             # Without the types of the columns, which would read them: what counts is what is stored.
-            columns = [sa.column(column.name) for column in table.columns]
+            columns: list[sa.ColumnClause[Any]] = [sa.column(column.name) for column in table.columns]
             for row in await uow.session.execute(sa.select(*columns).select_from(sa.table(table.name))):
                 for column, value in zip(columns, row, strict=True):
                     found.setdefault(f"{table.name}.{column.name}", []).append(_text(value))
