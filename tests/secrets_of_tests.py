@@ -9,5 +9,8 @@ ALL: Final = (
     "token-for-tests",
     "secret-for-tests",
     "token-of-the-tests",
+    "token-of-the-simulator",
+    "app-secret-of-the-simulator",
+    "EAAtoken+secret/x",
     "a key for erasing, of the tests only",
 )

@@ -91,7 +91,7 @@ async def subject_of(
     to_phones = sa.select(MessageRow.id).where(MessageRow.workspace_id == workspace_id, MessageRow.phone.in_(own))
     messages = {each for each, (_, alone) in addressed.items() if alone} | set(await uow.session.scalars(to_phones))
     names = [each for row in people for each in (row.name, *row.also_known_as)] + [row.name for row in units]
-    numbers = sa.union(
+    numbers: sa.CompoundSelect[*tuple[Any, ...]] = sa.union(
         sa.select(SendRunRow.number_id).where(SendRunRow.workspace_id == workspace_id),
         sa.select(WorkspaceRow.number_id).where(WorkspaceRow.id == workspace_id, WorkspaceRow.number_id.is_not(None)),
     )
