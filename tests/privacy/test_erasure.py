@@ -1,6 +1,5 @@
 """``eraseGuest``: nothing personal is left anywhere, everything else stays true, and nobody messages the guest again."""
 
-import base64
 import contextlib
 import sqlite3
 import time
@@ -29,7 +28,6 @@ from app.domain.audience import Audience
 from app.domain.enums import AuditAction, DoNotMessageSource, ErasureReason, MessageState, RejectionReason, Role
 from app.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from app.domain.pseudonyms import Pseudonyms, is_pseudonym
-from app.services.claims import Claim
 from app.services.dispatch import Dispatch
 from app.services.erasure import Erased, Erasures
 from app.services.guests import Guests
@@ -38,8 +36,9 @@ from app.services.replay import Replay
 from app.services.verification import Verification
 from app.services.webhooks import Webhooks
 from app.whatsapp.kept import read_again
-from app.whatsapp.port import Accepted, Evidence, Outcome, Unknown
+from app.whatsapp.port import Unknown
 from tests.privacy.database import needles_of, places
+from tests.privacy.meta import real_wamid, taken
 from tests.sending.world import LEASE, NOT_SENT, Wedding, change, make_wedding, preference, status, webhook_body
 from tests.services.world import STRANGER, contents, guest, one, rows
 
@@ -50,20 +49,6 @@ NAME, ALIAS, HOUSEHOLD = "Zebedee Quill", "Zeb Q. Quill", "The Quillfeathers"
 PHONE, OTHER = "+919812345678", "+919800000014"
 DIGITS = PHONE.removeprefix("+")
 ASKED = ErasureReason.GUEST_REQUEST
-
-
-def real_wamid(phone: str, serial: int) -> str:
-    """As Meta makes them: three bytes, the digits, and a rest of its own."""
-    raw = b"\x1c\x18\x0c" + phone.removeprefix("+").encode() + b"\x15\x02\x00\x11\x18\x14" + f"{serial:020x}".encode()
-    return "wamid." + base64.b64encode(raw).decode()
-
-
-def taken(claim: Claim) -> Outcome:
-    """As Meta answers: with the phone in two spellings, and in the id."""
-    message_id = real_wamid(claim.to, int(claim.message_id[-8:], 16))
-    contact = f'{{"input":"{claim.to}","wa_id":"{claim.to[1:]}"}}'
-    body = f'{{"contacts":[{contact}],"messages":[{{"id":"{message_id}"}}]}}'
-    return Accepted(message_id, held=False, evidence=Evidence(http_status=200, body=body))
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from app.domain.pseudonyms import is_pseudonym
 from app.services.erasure import Erased, Erasures
 from app.services.sends import PrecheckStale
 from tests.privacy.database import needles_of, places
+from tests.privacy.meta import taken
 from tests.races.barriers import ended, holding, waits
-from tests.sending.world import Wedding, accepted, make_wedding, status, wamid
+from tests.sending.world import Wedding, make_wedding, status
 from tests.services.world import guest
 
 pytestmark = pytest.mark.anyio
@@ -38,12 +39,13 @@ async def test_a_status_that_waits_for_the_erasure_counts_and_leaves_nothing(wed
     """It has found the message by Meta's own id, and the message has another one when the wait is over."""
     await wedding.send()
     claims = await wedding.claim()
-    await wedding.finish(claims, accepted)
+    await wedding.finish(claims, taken)
     (claim,) = [claim for claim in claims if claim.to == PHONE]
+    wamid = (await wedding.message(claim.message_id)).provider_message_id or ""
     unit = await wedding.world.unit(NAME)
     async with holding(ERASURE_READY) as gate:
         erasing = await gate.hold(erase(wedding, unit.id))
-        posting = gate.start(wedding.post(status(wamid(claim), "read", T, recipient_id=PHONE[1:])))
+        posting = gate.start(wedding.post(status(wamid, "read", T, recipient_id=PHONE[1:])))
         await waits(wedding.db, posting)
         gate.release()
         await ended(erasing)
@@ -51,7 +53,7 @@ async def test_a_status_that_waits_for_the_erasure_counts_and_leaves_nothing(wed
     message = await wedding.message(claim.message_id)
     assert (message.state, message.second_message_id) == (MessageState.READ, None)
     assert is_pseudonym(message.provider_message_id)
-    assert await left(wedding, wamid(claim)) == set()
+    assert await left(wedding, wamid) == set()
     await wedding.check()
 
 
