@@ -15,7 +15,6 @@ from litestar.datastructures import ResponseHeader, State
 
 from app.auth import identify
 from app.config import Settings
-from app.db.blocks import require_keys
 from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
@@ -27,7 +26,7 @@ from app.schema.controller import graphql_controller
 from app.services.blocks import Blocks
 from app.services.bundle import Services
 from app.services.dispatch import Dispatch
-from app.services.erasure import Erasures
+from app.services.erasure import Erasures, require_all_keys
 from app.services.events import Events
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
@@ -72,7 +71,7 @@ async def build_services(
     settings: Settings, db: Database, directory: Directory | None, wake: Callable[[], None] = _nobody
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
-    await db.read(require_keys)
+    await require_all_keys(db)
     number_id = None
     if settings.provider_configured and settings.meta_phone_number_id is not None:
         number_id = await ensure_number(

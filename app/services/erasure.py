@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from app.db import erasing, erasing_guests, messages
-from app.db.engine import UnitOfWork
+from app.db.blocks import require_keys
+from app.db.engine import Database, UnitOfWork
 from app.db.erasing import Subject, Traces
 from app.db.messages import Changes
 from app.db.tables import EventRow, GuestUnitRow, PersonRow, ReceiptRow, StatusItemRow
@@ -95,6 +96,11 @@ class Erasures(UseCases):
                     after, page = await erasing.search_import(uow, subject, import_id, after, PAGE)
                 found |= page
         return found, max(imports, default=None)
+
+
+async def require_all_keys(db: Database) -> None:
+    """At the start, so that a forgotten key is found then. Raises UnavailableError, see ``db.blocks.require_keys``."""
+    await db.read(require_keys)
 
 
 async def _look(uow: UnitOfWork, actor: Actor, row_id: str) -> Subject | Erased:
