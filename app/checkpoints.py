@@ -10,7 +10,19 @@ from typing import Final
 
 Hook = Callable[[str], Awaitable[None]]
 
-UNITS: Final = ("plan", "claim", "outcomes", "webhook", "leases", "sweep", "block", "pause", "cancel", "resume")
+UNITS: Final = (
+    "plan",
+    "claim",
+    "outcomes",
+    "webhook",
+    "leases",
+    "sweep",
+    "block",
+    "pause",
+    "cancel",
+    "resume",
+    "erasure",
+)
 """Units of work with a name."""
 
 CLAIM_LOCKED: Final = "claim: number locked"

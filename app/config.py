@@ -29,6 +29,14 @@ class Settings:
             parse.auth_secret,
         ),
     ]
+    erasure_secret: Annotated[
+        Secret | None,
+        Setting(
+            "Key of the hashes that erased phones become, at least 32 bytes; behind it, with commas, those used before. "
+            "Left out: `AUTH_SECRET`.",
+            parse.erasure_secret,
+        ),
+    ] = None
     auth_jwks_url: Annotated[
         str | None,
         Setting(
@@ -72,6 +80,12 @@ class Settings:
     unconfirmed_after: Annotated[
         float, Setting("When an unconfirmed message counts as overdue.", parse.number(1, 30 * 86400))
     ] = 900.0
+    receipts_kept_days: Annotated[
+        int, Setting("Days until `invites prune` drops what Meta wrote and what lists said.", parse.whole(1, 3650))
+    ] = 90
+    audit_kept_months: Annotated[
+        int, Setting("Months until `invites prune` deletes audit entries.", parse.whole(12, 1200))
+    ] = 12
     stop_words: Annotated[
         tuple[str, ...] | None,
         Setting(
@@ -140,6 +154,13 @@ class Settings:
     def app_secrets(self) -> tuple[str, ...]:
         """Both secrets of Meta's app while it is being changed; none where no webhook is accepted."""
         return tuple(self.meta_app_secret.reveal().split(",")) if self.meta_app_secret else ()
+
+    @property
+    def erasure_keys(self) -> tuple[bytes, ...]:
+        """The first is used, all are recognised."""
+        if self.erasure_secret is None:
+            return (self.auth_secret.reveal().encode(),)
+        return tuple(part.encode() for part in self.erasure_secret.reveal().split(","))
 
     @property
     def simulated(self) -> bool:

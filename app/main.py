@@ -16,6 +16,7 @@ from app.auth import verifier_for
 from app.config import Settings
 from app.counters import Counters
 from app.db.engine import Database
+from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
 from app.http.metrics import WebhooksMeasured, metrics_routes
@@ -29,6 +30,7 @@ from app.schema.rates import Rates
 from app.services.blocks import Blocks
 from app.services.bundle import Services
 from app.services.dispatch import Dispatch
+from app.services.erasure import Erasures, require_all_keys
 from app.services.events import Events
 from app.services.figures import Watch
 from app.services.guests import Guests
@@ -54,7 +56,7 @@ def _nobody() -> None:
 
 
 def build_database(settings: Settings) -> Database:
-    return Database(settings.database_url)
+    return Database(settings.database_url, pseudonyms=Pseudonyms(settings.erasure_keys))
 
 
 def build_meta(settings: Settings) -> MetaClient | None:
@@ -78,6 +80,7 @@ async def build_services(
     metrics: Metrics | None = None,
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
+    await require_all_keys(db)
     metrics = metrics or Metrics()
     unconfirmed_after = timedelta(seconds=settings.unconfirmed_after)
     number_id = None
@@ -97,6 +100,7 @@ async def build_services(
         events=Events(db),
         guests=Guests(db),
         blocks=Blocks(db),
+        erasures=Erasures(db),
         templates=Templates(db, directory),
         prechecks=prechecks,
         sends=Sends(db, prechecks, wake),

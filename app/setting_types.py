@@ -138,6 +138,12 @@ def auth_secret(raw: str) -> Secret:
     return Secret(raw)
 
 
+def erasure_secret(raw: str) -> Secret:
+    if any(len(part.encode()) < MIN_SECRET_BYTES for part in raw.split(",")):
+        raise ValueError(f"must be keys of at least {MIN_SECRET_BYTES} bytes each, with commas between them")
+    return Secret(raw)
+
+
 def header_secret(raw: str) -> Secret:
     if not all("!" <= char <= "~" for char in raw):
         raise ValueError("must have no space, new line or non-ASCII character in it")

@@ -6,6 +6,26 @@ import pytest
 
 from app.db.engine import Database
 from tests.databases import CHOSEN, Databases
+from tests.logged import collected
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "logs_anything(reason): this test logs on purpose what no log may hold; the reason is required"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_personal_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test fails when it logs a phone, a message id or a secret, at whatever level."""
+    with collected() as collector:
+        yield
+    exempt = request.node.get_closest_marker("logs_anything")
+    if exempt is not None:
+        assert exempt.kwargs["reason"]
+        assert collector.found, "nothing personal is logged, so the mark is not needed"
+        return
+    assert collector.found == []
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,11 @@ import asyncpg
 from app.db.engine import Database
 from app.db.migrate import upgrade
 from app.db.tables import Base
+from app.domain.pseudonyms import Pseudonyms
 
 CHOSEN = [name.strip() for name in os.environ.get("TEST_DATABASES", "sqlite,postgres").split(",") if name.strip()]
+
+PSEUDONYMS = Pseudonyms([b"a key for erasing, of the tests only"])
 
 _TEMPLATE = "invites_template"
 
@@ -57,7 +60,7 @@ class Databases:
     def engine(self, url: str) -> Database:
         """The engine of a database. Only for tests of the session's own event loop, which pools belong to."""
         if url not in self._engines:
-            self._engines[url] = Database(url)
+            self._engines[url] = Database(url, pseudonyms=PSEUDONYMS)
         return self._engines[url]
 
     async def close(self) -> None:

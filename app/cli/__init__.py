@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "audit": ("audit", "Show who did what, newest first."),
     "verify": ("verify", "Check on the live database that the promises hold."),
     "replay": ("replay", "Read the stored words of WhatsApp again."),
+    "prune": ("prune", "Let go of what has been kept long enough."),
     "export-schema": ("schema", "Write the GraphQL schema to FILE, or print it."),
 }
 """Command → the module that has it as ``<name>_command``, and its first sentence, so that help imports none of them."""

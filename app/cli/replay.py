@@ -57,7 +57,8 @@ def _show(done: Replayed, *, applied: bool) -> None:
         lines.append(f"Of them about no message of this service: {done.unplaced:,}.")
     if done.pruned:
         lines.append(
-            f"Skipped, because they have been pruned: {done.pruned:,} statuses. What they said when they came stays."
+            f"Skipped, because they have been pruned or erased: {done.pruned:,} statuses. "
+            "What they said when they came stays."
         )
     if done.refused:
         lines.append(f"Statuses that cannot be stored as facts and stay as they are: {done.refused:,}.")

@@ -51,7 +51,13 @@ def _show(report: Report) -> None:
     show_table(out, f"{report.runs:,} runs", ("#Promise", "Check", "Looked at", "#Wrong"), rows)
     if report.pruned:
         out.print(
-            f"{report.pruned:,} statuses have been pruned, so their text could not be read again.", soft_wrap=True
+            f"{report.pruned:,} statuses have been pruned or erased, so their text could not be read again.",
+            soft_wrap=True,
+        )
+    if report.unaudited:
+        out.print(
+            f"{report.unaudited:,} runs are so old that their audit has been pruned: who sent them was not checked.",
+            soft_wrap=True,
         )
     for check in report.failed:
         out.print(
@@ -70,6 +76,7 @@ def _json(report: Report) -> dict[str, Any]:
         "holds": not report.failed,
         "runs": report.runs,
         "prunedStatuses": report.pruned,
+        "prunedAudit": report.unaudited,
         "checks": [
             {
                 "check": check.name,

@@ -1,6 +1,6 @@
 """Do-Not-Message: who is blocked, and the one way to block. Spellings make the check an equality on an index."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,33 +18,75 @@ from app.db.tables import (
 )
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, MessageState, SendRunKind
+from app.domain.errors import UnavailableError
 from app.domain.import_plan import ListedBlock
 from app.domain.lifecycle import LIVE_STATES
 from app.domain.phone import spellings
+from app.domain.pseudonyms import Pseudonyms, is_pseudonym
 
 D = DoNotMessageRow
 M = MessageRow
 S = DoNotMessageSpellingRow
 
 
+class Blocked(dict[str, str]):
+    """Spelling → the oldest entry that blocks it. Ask with ``in``: a phone is found under its pseudonyms too."""
+
+    def __init__(self, entries: Iterable[tuple[str, str]], pseudonyms: Pseudonyms) -> None:
+        super().__init__()
+        for spelling, entry_id in entries:
+            self.setdefault(spelling, entry_id)
+        self._pseudonyms = pseudonyms
+        self._erased = any(map(is_pseudonym, self))
+
+    def __contains__(self, phone: object) -> bool:
+        if super().__contains__(phone):
+            return True
+        if not self._erased or not isinstance(phone, str):
+            return False
+        return not self.keys().isdisjoint(self._pseudonyms.all_of(phone))
+
+
+# Written out, as only then a partial index is used.
+_ERASED = D.phone.like(sa.literal_column("'erased:%'"))
+
+
+async def blocks_the_erased(uow: UnitOfWork) -> bool:
+    """Whether anybody is blocked by a pseudonym: what no join can find."""
+    return (await uow.session.execute(sa.select(D.id).where(_ERASED, D.active).limit(1))).first() is not None
+
+
+async def require_keys(uow: UnitOfWork) -> None:
+    """Raises UnavailableError when a phone is blocked by a pseudonym of a key that is not set any more.
+
+    Such an entry would match nobody, and the erased guest would be messaged again: better nothing is sent.
+    """
+    known = [D.phone.startswith(lead, autoescape=True) for lead in uow.pseudonyms.leads]
+    query = sa.select(D.id).where(_ERASED, D.active, ~sa.or_(sa.false(), *known)).limit(1)
+    if (await uow.session.execute(query)).first() is not None:
+        raise UnavailableError(
+            "Guests were erased with a key that is not set now, so they would not be recognised. Put the key used then "
+            "(ERASURE_SECRET, or AUTH_SECRET where that was not set) behind the first in ERASURE_SECRET."
+        )
+
+
 async def blocked_phones(
     uow: UnitOfWork, *, workspace_id: str | None, number_id: str | None, phones: Collection[str] | None
-) -> dict[str, str]:
-    """Which of ``phones`` are blocked in this workspace or for its number, with the oldest entry that says so.
+) -> Blocked:
+    """Which of ``phones`` are blocked in this workspace or for its number. Raises UnavailableError, see ``require_keys``.
 
-    None for ``phones`` gives all active spellings: for audiences so large that asking for each would be dearer.
+    None for ``phones`` reads all active spellings: for audiences so large that asking for each would be dearer.
     """
+    await require_keys(uow)
     scope = D.workspace_id == workspace_id
     if number_id is not None:  # "= NULL" would be "IS NULL", which every entry of every workspace meets
         scope |= D.number_id == number_id
     query = sa.select(S.spelling, D.id).join(D, D.id == S.entry_id).where(D.active, scope).order_by(D.id)
     if phones is not None:
-        asked = uow.rows({"phone": sa.Text()}, [[phone] for phone in set(phones)])
+        keys = {key for phone in set(phones) for key in (phone, *uow.pseudonyms.all_of(phone))}
+        asked = uow.rows({"phone": sa.Text()}, [[key] for key in sorted(keys)])
         query = query.join(asked, asked.c.phone == S.spelling)
-    blocked: dict[str, str] = {}
-    for phone, entry_id in await uow.session.execute(query):
-        blocked.setdefault(phone, entry_id)
-    return blocked
+    return Blocked(((row.spelling, row.id) for row in await uow.session.execute(query)), uow.pseudonyms)
 
 
 ON_THEIR_WAY = (MessageState.SENDING, MessageState.UNCONFIRMED, MessageState.ACCEPTED, MessageState.SENT)

@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.checkpoints import before_commit, committed, reached
 from app.db.rowset import Rowset, rowset
+from app.domain.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
 
@@ -35,9 +36,11 @@ _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 class UnitOfWork:
     """One transaction: a session, the dialect, and the few things that differ between the two databases."""
 
-    def __init__(self, session: AsyncSession, *, sqlite: bool) -> None:
+    def __init__(self, session: AsyncSession, *, sqlite: bool, pseudonyms: Pseudonyms) -> None:
         self.session = session
         self.sqlite = sqlite
+        self.pseudonyms = pseudonyms
+        """Under what the erased is found again."""
 
     def rows(
         self, columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str = "v"
@@ -67,8 +70,9 @@ class UnitOfWork:
 class Database:
     """The two engines (one reads, one writes) and the retry loop around a unit of work."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, pseudonyms: Pseudonyms | None = None) -> None:
         self.url = make_url(url)
+        self.pseudonyms = pseudonyms or Pseudonyms()
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
             # One writing connection per process: writers queue in order in the pool, instead of waking up at random
@@ -106,7 +110,7 @@ class Database:
                     AsyncSession(self.writer, expire_on_commit=False, autoflush=False) as session,
                     session.begin(),
                 ):
-                    result = await unit(UnitOfWork(session, sqlite=self.sqlite))
+                    result = await unit(UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms))
                     if name:
                         await reached(before_commit(name))
                 if name:
@@ -130,7 +134,7 @@ class Database:
             if not self.sqlite:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
-                yield UnitOfWork(session, sqlite=self.sqlite)
+                yield UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms)
                 session.expunge_all()  # a rollback would empty the rows that the reader gives to its caller
                 await session.rollback()
 
@@ -203,6 +207,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # a 200 to Meta means that it is on the disk
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not left in a free page of the file
         cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
         cursor.close()
 

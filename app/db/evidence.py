@@ -29,7 +29,7 @@ class Piece:
     received_at: datetime
     message_id: str | None
     text: str | None
-    """The body that ``whatsapp.webhook.parse`` reads again; None once it was pruned."""
+    """The body that ``whatsapp.webhook.parse`` reads again; None once it was pruned or its guest erased."""
     finding: ReceiptFinding | None
 
 
@@ -58,6 +58,11 @@ class Attempt:
     @property
     def surely_not_sent(self) -> bool:
         return self.lease_expired_at is None and self.outcome in {"NOT_SENT", "REFUSED"}
+
+    @property
+    def answer_dropped(self) -> bool:
+        """It was no clear one, and its text has been pruned or erased."""
+        return self.outcome == "UNKNOWN" and self.answer is None and self.finished_at is not None
 
     @property
     def lost(self) -> bool:

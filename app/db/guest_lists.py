@@ -18,10 +18,11 @@ P = PersonRow
 
 
 async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
-    """Everybody in the workspace, archived too, oldest first; five statements, streamed so that the loop stays free."""
+    """Everybody in the workspace, archived too, nobody erased, oldest first; five statements, streamed so that the loop stays free."""
     units: dict[str, Unit] = {}
     unit_columns = (U.id, U.name, U.name_key, U.side, U.delivery_phone, U.archived)
-    async for row in _stream(uow, sa.select(*unit_columns).where(U.workspace_id == workspace_id).order_by(U.id)):
+    of_units = sa.select(*unit_columns).where(U.workspace_id == workspace_id, U.erased_at.is_(None))
+    async for row in _stream(uow, of_units.order_by(U.id)):
         units[row.id] = Unit(*row)
     tags = await tag_ids(uow, workspace_id)
     keys = {tag_id: key for key, tag_id in tags.items()}
@@ -36,9 +37,9 @@ async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
         P.id, P.guest_unit_id, P.name, P.name_key, P.also_known_as, P.raw_phone, P.phone, P.phone_status, P.archived,
         P.consent_at.is_not(None),
     )  # fmt: skip
+    of_people = sa.select(*person_columns).where(P.workspace_id == workspace_id, P.erased_at.is_(None))
     people = [
-        Person(row.id, units.get(row.guest_unit_id), *row[2:])
-        async for row in _stream(uow, sa.select(*person_columns).where(P.workspace_id == workspace_id).order_by(P.id))
+        Person(row.id, units.get(row.guest_unit_id), *row[2:]) async for row in _stream(uow, of_people.order_by(P.id))
     ]
     own = sa.select(DoNotMessageRow.phone).where(DoNotMessageRow.workspace_id == workspace_id, DoNotMessageRow.active)
     blocked = {row.phone async for row in _stream(uow, own)}

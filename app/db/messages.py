@@ -42,6 +42,8 @@ class Standing:
     progress: Progress = field(kw_only=True)
     phone: str | None = field(kw_only=True)
     number_id: str = field(kw_only=True)
+    erased: bool = field(kw_only=True, default=False)
+    """Whom it was for is not known any more; Meta's ids are pseudonyms."""
 
     def told(self, progress: Progress, at: datetime) -> "Standing":
         """After facts: they join into any state; a claim or lease ends with the first of them."""
@@ -93,7 +95,7 @@ _COLUMNS = (
     M.id, M.run_id, M.state, M.state_since, M.rejection_reason, M.rejected_at, M.cancelled_at, M.retry_count,
     M.attempt_count, M.not_before, M.claim_id, M.lease_until, M.provider_message_id, M.second_message_id, M.held,
     M.accepted_at, M.sent_at, M.delivered_at, M.read_at, M.failed_at, M.failure_code, M.failure_digest,
-    M.failure_title, M.failure_details, M.phone, M.number_id,
+    M.failure_title, M.failure_details, M.phone, M.number_id, M.erased_at,
 )  # fmt: skip
 
 
@@ -108,6 +110,7 @@ def _standing(row: Any) -> Standing:
         progress=Progress(row.accepted_at, row.sent_at, row.delivered_at, row.read_at, failure),
         phone=row.phone,
         number_id=row.number_id,
+        erased=row.erased_at is not None,
     )
 
 
@@ -156,15 +159,16 @@ async def read_page(
 
 
 async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Which message has which of Meta's ids, by (number, Meta's id)."""
+    """Which message has which of Meta's ids, by (number, Meta's id). An erased message has it as a pseudonym."""
     if not pairs:
         return {}
     columns = {"number_id": M.number_id.type, "provider_message_id": sa.Text()}
-    wanted = uow.rows(columns, sorted(set(pairs)), "wanted")
+    stored = {(number, key): (number, each) for number, each in pairs for key in (each, *uow.pseudonyms.all_of(each))}
+    wanted = uow.rows(columns, sorted(stored), "wanted")
     query = sa.select(M.number_id, M.provider_message_id, M.id).join(
         wanted, sa.and_(M.number_id == wanted.c.number_id, M.provider_message_id == wanted.c.provider_message_id)
     )
-    return {(row[0], row[1]): row[2] for row in await uow.session.execute(query) if row[1] is not None}
+    return {stored[row[0], row[1]]: row[2] for row in await uow.session.execute(query) if row[1] is not None}
 
 
 async def phones(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, tuple[str, str | None]]:

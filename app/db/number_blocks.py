@@ -2,10 +2,11 @@
 
 A guest is blocked when the newest stop is not older than the newest resume, by Meta's clock: a function of what was said,
 whatever the order in which it arrives. At the same second the stop wins. Resumes are kept for that, in ``guest_resumes``.
+An erased guest is found under the pseudonyms of the phone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestResumeR
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource
 from app.domain.phone import spellings
+from app.domain.pseudonyms import is_pseudonym
 
 D = DoNotMessageRow
 S = DoNotMessageSpellingRow
@@ -76,9 +78,10 @@ async def insert_number_blocks(uow: UnitOfWork, blocks: Sequence[NumberBlock]) -
     active, last = await _entries(uow, newest)
     resumed = await _resumed(uow, newest)
     moved = [
-        {"id": active[key][0], **_told(block)}
+        # Of an erased guest the time counts, and nothing else is kept.
+        {"id": active[key].id, **_told(replace(block, evidence=None) if active[key].erased else block)}
         for key, block in newest.items()
-        if key in active and active[key][1] in GUESTS_OWN and block.at > last[key]
+        if key in active and active[key].source in GUESTS_OWN and block.at > last[key]
     ]
     await update_rows(uow, D, moved)
     new = [
@@ -114,51 +117,70 @@ async def lift_number_blocks(uow: UnitOfWork, resumes: Sequence[Resume]) -> None
             index_elements=["number_id", "phone"], set_={"at": upsert.excluded.at}, where=upsert.excluded.at > R.at
         )
     )
+    stored = [
+        (number_id, key, at)
+        for (number_id, phone), at in sorted(newest.items())
+        for key in (phone, *uow.pseudonyms.all_of(phone))
+    ]
+    lifted = uow.rows(columns, stored, "lifted")
     await uow.session.execute(
         sa.update(D)
         .where(
-            D.number_id == rows.c.number_id,
-            D.phone == rows.c.phone,
+            D.number_id == lifted.c.number_id,
+            D.phone == lifted.c.phone,
             D.active,
             D.source.in_(GUESTS_OWN),
-            D.created_at < rows.c.at,
+            D.created_at < lifted.c.at,
         )
-        .values(active=False, revoked_at=rows.c.at, revoke_reason=RESUMED)
+        .values(active=False, revoked_at=lifted.c.at, revoke_reason=RESUMED)
         .execution_options(synchronize_session=False)
     )
 
 
-async def _entries(
-    uow: UnitOfWork, newest: dict[Key, NumberBlock]
-) -> tuple[dict[Key, tuple[str, DoNotMessageSource]], dict[Key, datetime]]:
+@dataclass(frozen=True, slots=True)
+class _Active:
+    id: str
+    source: DoNotMessageSource
+    erased: bool
+
+
+async def _entries(uow: UnitOfWork, newest: dict[Key, NumberBlock]) -> tuple[dict[Key, _Active], dict[Key, datetime]]:
     """The active entry of each key, and the time of its newest entry, active or not."""
     asked = _asked(uow, newest)
     query = (
-        sa.select(D.id, D.number_id, D.phone, D.source, D.active, D.created_at)
+        sa.select(D.id, D.number_id, asked.c.phone, D.phone.label("stored"), D.source, D.active, D.created_at)
         .join(S, S.entry_id == D.id)
         # By the spelling, which is indexed; of the entry's own phone, as the twin may be somebody else's entry.
-        .join(asked, sa.and_(asked.c.phone == S.spelling, asked.c.number_id == D.number_id, asked.c.phone == D.phone))
+        .join(asked, sa.and_(asked.c.stored == S.spelling, asked.c.number_id == D.number_id, asked.c.stored == D.phone))
     )
-    active: dict[Key, tuple[str, DoNotMessageSource]] = {}
+    active: dict[Key, _Active] = {}
     last: dict[Key, datetime] = {}
     for row in await uow.session.execute(query):
         key = (row.number_id, row.phone)
         if row.active:
-            active[key] = (row.id, row.source)
+            active[key] = _Active(row.id, row.source, is_pseudonym(row.stored))
         last[key] = max(row.created_at, last.get(key, row.created_at))
     return active, last
 
 
 async def _resumed(uow: UnitOfWork, newest: dict[Key, NumberBlock]) -> dict[Key, datetime]:
     asked = _asked(uow, newest)
-    query = sa.select(R.number_id, R.phone, R.at).join(
-        asked, sa.and_(asked.c.number_id == R.number_id, asked.c.phone == R.phone)
+    query = (
+        sa.select(R.number_id, asked.c.phone, sa.func.max(R.at).label("at"))
+        .join(asked, sa.and_(asked.c.number_id == R.number_id, asked.c.stored == R.phone))
+        .group_by(R.number_id, asked.c.phone)
     )
     return {(row.number_id, row.phone): row.at for row in await uow.session.execute(query)}
 
 
 def _asked(uow: UnitOfWork, newest: dict[Key, NumberBlock]) -> sa.FromClause:
-    return uow.rows({"number_id": D.number_id.type, "phone": sa.Text()}, sorted(newest), "asked")
+    """Each phone with everything under which it may be stored."""
+    rows = [
+        (number_id, phone, stored)
+        for number_id, phone in sorted(newest)
+        for stored in (phone, *uow.pseudonyms.all_of(phone))
+    ]
+    return uow.rows({"number_id": D.number_id.type, "phone": sa.Text(), "stored": sa.Text()}, rows, "asked")
 
 
 def _overruled(block: NumberBlock, resumed: datetime | None) -> datetime | None:

@@ -147,6 +147,15 @@ class DoNotMessageSource(StrEnum):
     ERASURE = "ERASURE"
 
 
+class ErasureReason(StrEnum):
+    """Words of ours and no free text: it stands in the audit trail, from which nothing can be erased."""
+
+    GUEST_REQUEST = "GUEST_REQUEST"
+    FAMILY_REQUEST = "FAMILY_REQUEST"
+    PURPOSE_ENDED = "PURPOSE_ENDED"
+    NO_CONSENT = "NO_CONSENT"
+
+
 class TemplateStatus(StrEnum):
     APPROVED = "APPROVED"
     PENDING = "PENDING"

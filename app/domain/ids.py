@@ -9,6 +9,7 @@ import os
 import re
 import threading
 import time
+from datetime import datetime
 
 WORKSPACE = "wsp"
 MEMBER = "mem"
@@ -46,6 +47,11 @@ def new_id(prefix: str) -> str:
     high = (milliseconds << 16) | 0x7000 | (microseconds << 2)
     low = (int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
     return f"{prefix}_{high:016x}{low:016x}"
+
+
+def first_at(prefix: str, moment: datetime) -> str:
+    """Not an id of anything: all that were made since ``moment`` sort behind it, all made before sort before it."""
+    return f"{prefix}_{max(0, int(moment.timestamp() * 1000)):012x}{0:020x}"
 
 
 def prefix_of(value: str) -> str | None:

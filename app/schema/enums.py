@@ -172,6 +172,15 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
             "ERASURE": "The guest's data was erased; a keyed hash of the phone still blocks.",
         },
     ),
+    e.ErasureReason: (
+        "Why a guest is erased; kept in the audit trail, hence no free text.",
+        {
+            "GUEST_REQUEST": "The guest asked for it.",
+            "FAMILY_REQUEST": "The family that invites decided it.",
+            "PURPOSE_ENDED": "The wedding is over, or the guest is not invited any more.",
+            "NO_CONSENT": "The guest never agreed, or took the consent back.",
+        },
+    ),
     e.TemplateStatus: (
         "APPROVED can be sent; the others are Meta's own names.",
         {

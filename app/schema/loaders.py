@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from app.db.tables import (
     Base,
+    DoNotMessageRow,
     EventRow,
     GuestImportRow,
     GuestUnitRow,
@@ -91,6 +92,7 @@ class Loaders:
         self.blocked_units: DataLoader[str, bool | None] = _loader(reader.blocked_units, actor)
         self.coverage: DataLoader[tuple[str, str], InviteCoverage | None] = _loader(reader.coverage, actor)
 
+        self.blocks = rows(DoNotMessageRow)
         self.block_evidence: DataLoader[str, BlockEvidence | None] = _loader(reader.block_evidence, actor)
         self.on_their_way: DataLoader[str, list[MessageRow] | None] = _loader(reader.on_their_way, actor)
 

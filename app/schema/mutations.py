@@ -9,6 +9,7 @@ from app.schema.context import Info
 from app.schema.described import described
 from app.schema.inputs.guests import (
     AddDoNotMessageInput,
+    EraseGuestInput,
     ImportGuestsInput,
     RevokeDoNotMessageInput,
     SyncTemplatesInput,
@@ -25,6 +26,7 @@ from app.schema.inputs.workspaces import (
 )
 from app.schema.types.base import run_of
 from app.schema.types.blocks import DoNotMessageEntry
+from app.schema.types.erasures import Erasure
 from app.schema.types.events import Event
 from app.schema.types.guests import GuestUnit, Person
 from app.schema.types.imports import GuestImport
@@ -148,6 +150,16 @@ class Mutation:
         """Changes, moves or archives a guest."""
         row = await info.context.services.guests.update_person(info.context.actor, id=input.id, **input.changes())
         return Person.from_row(row)
+
+    @strawberry.mutation
+    async def erase_guest(
+        self,
+        info: Info,
+        input: Annotated[EraseGuestInput, strawberry.argument(description="Who, and why.")],  # noqa: A002 - the contract's name
+    ) -> Erasure:
+        """Personal data goes for good, counts stay, and the phone stays blocked. CONFLICT while a message is on its way."""
+        done = await info.context.services.erasures.erase_guest(info.context.actor, id=input.id, reason=input.reason)
+        return Erasure(id=strawberry.ID(done.id), erased_at=done.at, replayed=done.replayed)
 
     @strawberry.mutation
     async def add_do_not_message(

@@ -1,6 +1,8 @@
 """The audit trail: one function for what was done, one for what was refused."""
 
+import calendar
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,6 +16,17 @@ from app.domain.errors import AppError
 
 if TYPE_CHECKING:
     from app.services.base import Actor
+
+
+AUDIT_MONTHS = 12
+"""How long the database itself keeps entries, see the triggers of migration 0002."""
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """The same day and time so many months earlier, or the last day of a shorter month."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return moment.replace(year=year, month=month + 1, day=day)
 
 
 def record(

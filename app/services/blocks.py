@@ -20,6 +20,7 @@ from app.domain import ids
 from app.domain.enums import AuditAction, DoNotMessageSource, Permission, PhoneStatus
 from app.domain.errors import BadInputError, ConflictError
 from app.domain.phone import mask, normalise
+from app.domain.pseudonyms import is_pseudonym
 from app.services import audit, inputs
 from app.services.access import not_found, require, visible_workspaces
 from app.services.base import Actor, UseCases, utc_now
@@ -106,8 +107,8 @@ class Blocks(UseCases):
                 entry.active, entry.revoked_at = False, utc_now()
                 entry.revoked_by, entry.revoke_reason = access.member.id, reason
                 audit.record(
-                    uow, AuditAction.BLOCK_REVOKE, f"Lifted the block of {mask(entry.phone)}", workspace_id=workspace_id,
-                    actor=actor, member=access.member, before=before, after=_shown(entry) | {"reason": reason}, target_id=id,
+                    uow, AuditAction.BLOCK_REVOKE, f"Lifted the block of {before['phone']}", workspace_id=workspace_id,
+                    actor=actor, member=access.member, before=before, after=_shown(entry), target_id=id,
                 )  # fmt: skip
             await uow.session.flush()
             return entry
@@ -147,4 +148,5 @@ async def _seen_in(uow: UnitOfWork, actor: Actor, entry: DoNotMessageRow) -> str
 
 
 def _shown(entry: DoNotMessageRow) -> dict[str, Any]:
-    return {"phone": mask(entry.phone), "reason": entry.reason, "active": entry.active}
+    """The reasons stay with the entry: free text may name the guest, and the trail cannot be changed."""
+    return {"phone": "erased" if is_pseudonym(entry.phone) else mask(entry.phone), "active": entry.active}

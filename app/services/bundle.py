@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.db.engine import Database
 from app.services.blocks import Blocks
+from app.services.erasure import Erasures
 from app.services.events import Events
 from app.services.figures import Watch
 from app.services.guests import Guests
@@ -28,6 +29,7 @@ class Services:
     events: Events
     guests: Guests
     blocks: Blocks
+    erasures: Erasures
     templates: Templates
     prechecks: Prechecks
     sends: Sends

@@ -65,7 +65,9 @@ class Report:
     checks: dict[str, Check] = field(default_factory=lambda: {name: Check(name) for name in KINDS})
     runs: int = 0
     pruned: int = 0
-    """Status items whose text is gone: what they said is kept, but cannot be read again."""
+    """Status items whose text was pruned or erased: what they said is kept, but cannot be read again."""
+    unaudited: int = 0
+    """Runs that are older than the audit trail must be, and whose entry has been pruned."""
 
     @property
     def failed(self) -> list[Check]:

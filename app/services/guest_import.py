@@ -114,7 +114,7 @@ async def _store_policy(uow: UnitOfWork, access: Access, plan: ImportPlan, list_
     acts = (
         (
             f"Blocked {mask(block.phone)}",
-            {"phone": mask(block.phone), "reason": f"{list_name}, row {block.row}: {block.text}", "active": True},
+            {"phone": mask(block.phone), "active": True},
             entry_id,
         )
         for entry_id, block in entries

@@ -74,7 +74,7 @@ class Guests(GuestImports):
                 await set_tags(uow, unit.workspace_id, unit.id, tags)
             _set_consent(unit, consent, access)
             after = _shown(_UNIT, unit) | {"tags": await tags_of(uow, unit.id)}
-            _record_changes(uow, access, unit, f"Edited household {unit.name}", before, after)
+            _record_changes(uow, access, unit, "Edited a household", before, after)
             await uow.session.flush()
             return unit
 
@@ -114,7 +114,7 @@ class Guests(GuestImports):
             if guest_unit_id is not UNSET and guest_unit_id != person.guest_unit_id:
                 await _move(uow, actor, person, guest_unit_id)
             _set_consent(person, consent, access)
-            _record_changes(uow, access, person, f"Edited guest {person.name}", before, _shown(_PERSON, person))
+            _record_changes(uow, access, person, "Edited a guest", before, _shown(_PERSON, person))
             await uow.session.flush()
             return person
 
@@ -130,6 +130,8 @@ async def _enter(
     row = await find(uow, actor, kind, prefix, row_id)
     if row is None:
         raise not_found(actor, doing=doing, target_id=row_id)
+    if row.erased_at is not None:
+        raise ConflictError("This guest was erased: nothing is known of them, and nothing can be changed.")
     return access, row
 
 
@@ -170,6 +172,8 @@ async def _move(uow: UnitOfWork, actor: Actor, person: PersonRow, unit_id: str |
         unit = await find(uow, actor, GuestUnitRow, ids.GUEST_UNIT, unit_id)
         if unit is None or unit.workspace_id != person.workspace_id:
             raise not_found(actor, doing="move a guest", target_id=unit_id)
+        if unit.erased_at is not None:
+            raise ConflictError("This household was erased. Choose another one.", field="guestUnitId")
         if unit.archived:
             raise ConflictError(f"Household {unit.name} is archived. Set it back first.", field="guestUnitId")
     person.guest_unit_id = unit_id
@@ -221,8 +225,19 @@ def _record_changes(
     row.updated_at = utc_now()
     audit.record(
         uow, AuditAction.GUEST_EDIT, text, workspace_id=row.workspace_id, actor=access.actor, member=access.member,
-        before={name: before[name] for name in changed}, after={name: after[name] for name in changed}, target_id=row.id,
+        before=_without_names(before, changed), after=_without_names(after, changed), target_id=row.id,
     )  # fmt: skip
+
+
+def _without_names(shown: Mapping[str, Any], changed: list[str]) -> dict[str, Any]:
+    """A trail that cannot be changed must not hold what a guest may want erased: it says that a name changed, not which."""
+    return {name: _HIDDEN[name](shown[name]) if name in _HIDDEN else shown[name] for name in changed}
+
+
+_HIDDEN: dict[str, Callable[[Any], Any]] = {
+    "name": lambda _name: "(a name)",
+    "consent": lambda consent: consent and {**consent, "evidence": "(a text)"},
+}
 
 
 def _shown(shows: Mapping[str, Callable[[Any], Any]], row: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db import facts, messages
+from app.db import erasing, facts, messages
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
@@ -23,7 +23,7 @@ from app.services.blocking import turn_away, waiting_for
 from app.services.breakers import Finished, judge_number, judge_runs
 from app.services.runs import STILL_RUNNING, pause_number
 from app.whatsapp.codes import CODE_USER_STOPPED
-from app.whatsapp.port import Accepted, Behaviour, NotSent, Outcome, Refused, Unknown
+from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, Refused, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,23 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
         await pause_number(uow, *pause)
     waiting = await waiting_for(uow, await insert_number_blocks(uow, blocks))
     standings = await messages.lock(uow, {each.claim.message_id for each in finished} | waiting)
+    finished = [await _without_the_erased(uow, each, standings.get(each.claim.message_id)) for each in finished]
     recording = _Recording(uow, number_id, now, standings, runs)
     judge_runs(uow, runs, finished, recording.is_final)
     turn_away(recording.changes, standings, waiting, now)
     await recording.run([each for each in finished if each.claim.message_id in standings])
+
+
+async def _without_the_erased(uow: UnitOfWork, each: Finished, standing: Standing | None) -> Finished:
+    """An answer that comes after its guest was erased: what it says counts, its text and its id do not stay."""
+    if standing is None or not standing.erased:
+        return each
+    outcome = replace(each.outcome, evidence=Evidence(http_status=each.outcome.evidence.http_status))
+    if isinstance(outcome, Accepted):
+        pseudonym = uow.pseudonyms.of(outcome.message_id, standing.provider_message_id)
+        await erasing.rename(uow, {(standing.number_id, outcome.message_id): pseudonym})
+        outcome = replace(outcome, message_id=pseudonym)
+    return replace(each, outcome=outcome)
 
 
 async def _unrecorded(uow: UnitOfWork, finished: Sequence[Finished]) -> Sequence[Finished]:

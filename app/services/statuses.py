@@ -3,12 +3,12 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.db import facts, messages
+from app.db import erasing, facts, messages
 from app.db.bulk import insert_rows
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
@@ -54,6 +54,8 @@ class Entry:
 
     receipt: Receipt
     item: StatusItem | Unrecognised
+    erased: bool = False
+    """It is about an erased guest, so its text is not kept."""
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Statuses:
         owner = await self._match(statuses)
         self.standings = await messages.lock(self.uow, set(owner.values()) | waiting)
         turn_away(self.changes, self.standings, waiting, self.now)
+        entries, statuses = await self._without_the_erased(entries, statuses, owner)
         told: dict[int, NewFact] = {}
         for index, entry in enumerate(statuses):
             fact = self._fact(entry, owner.get(index))
@@ -85,6 +88,32 @@ class Statuses:
             self._put(self.standings[message_id].told(progress, self.now))
         await self._insert_items(entries, statuses, owner, told, fresh, moving)
         await self.changes.save(self.uow, self.now)
+
+    async def _without_the_erased(
+        self, entries: Sequence[Entry], statuses: Sequence[Entry], owner: dict[int, str]
+    ) -> tuple[list[Entry], list[Entry]]:
+        """A status of an erased guest counts like any other; its text, its id and the body that it came in do not stay.
+
+        Only known for certain once the messages are locked: an erasure may have been under way.
+        """
+        erased = {
+            id(statuses[index]): index
+            for index, message_id in owner.items()
+            if message_id in self.standings and self.standings[message_id].erased
+        }
+        if not erased:
+            return [*entries], [*statuses]
+        nameless = {key: self._nameless(statuses[index], owner[index]) for key, index in erased.items()}
+        await erasing.drop_bodies(self.uow, {entry.receipt.id for entry in nameless.values()})
+        return (
+            [nameless.get(id(entry), entry) for entry in entries],
+            [nameless.get(id(entry), entry) for entry in statuses],
+        )
+
+    def _nameless(self, entry: Entry, owner: str) -> Entry:
+        assert isinstance(entry.item, StatusItem)
+        message_id = self.uow.pseudonyms.of(entry.item.message_id, self.standings[owner].provider_message_id)
+        return replace(entry, item=replace(entry.item, message_id=message_id, phone=None), erased=True)
 
     async def _match(self, statuses: Sequence[Entry]) -> dict[int, str]:
         """Which message each status is about: by (number, Meta's id), else by our attempt id, never by phone."""
@@ -204,7 +233,7 @@ class Statuses:
             "repeated": repeated,
             "finding": finding,
             "explanation": explanation,
-            "item": item.item,
+            "item": None if entry.erased else item.item,
         }
 
 

@@ -21,6 +21,7 @@ from app.domain.enums import AuditAction, MessageState, SendRunKind
 from app.domain.lifecycle import NOTHING_KNOWN
 from app.domain.requests import SendRequest
 from app.services import consistency
+from app.services.audit import AUDIT_MONTHS, months_before
 from app.services.checks import EXAMPLES, Check, Report
 from app.services.evidence import PAGE, ReadAnswer, fact_of_answer, refusal_key, run_pages, untold
 
@@ -146,6 +147,9 @@ class _RunVerification:
                 refusal = refusal_key(attempt, standing.number_id)
                 if refusal is not None:
                     vouched.add(refusal)
+            lost = {attempt.finished_at for attempt in attempts.get(standing.id, []) if attempt.answer_dropped}
+            # What a replay once read in an answer that has been pruned or erased since.
+            vouched |= {fact.key for fact in stored if fact.message_id == standing.id and fact.key[3] in lost}
         check = self.check("proven", len(stored))
         for each in stored:
             if each.key not in vouched and each.key not in proven:
@@ -183,7 +187,11 @@ class _RunVerification:
             )
         ).scalars()
         sent = next(iter(entries), None)
-        self.check("author", 1).blame(self.run_id, None if sent else "no entry says who sent it")
+        run_at = await self.uow.session.scalar(sa.select(SendRunRow.created_at).where(SendRunRow.id == self.run_id))
+        if sent is None and run_at is not None and run_at < months_before(self.now, AUDIT_MONTHS):
+            self.report.unaudited += 1
+        else:
+            self.check("author", 1).blame(self.run_id, None if sent else "no entry says who sent it")
         if counters is None:
             check.blame(self.run_id, "it has no counters")
             return

@@ -23,6 +23,7 @@ from app.main import build_database, build_meta, build_services
 from app.services.base import Actor
 from app.services.bundle import Services
 from tests.cli.commands import SECRET, invites
+from tests.logged import check_files
 
 T = TypeVar("T")
 
@@ -116,6 +117,7 @@ def installation(folder: Path, database_url: str, simulator: Sequence[str] = ())
         yield made
     finally:
         made.close()
+    check_files(folder)
 
 
 def address_in(line: str) -> str:

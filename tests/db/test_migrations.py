@@ -1,6 +1,6 @@
 """Migrations and tables agree, and the audit trail cannot be rewritten, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -55,9 +55,36 @@ async def test_audit_is_append_only_in_the_database_itself(db: Database) -> None
         )
 
     await db.write(write)
+    for statement in REWRITES["both"] + REWRITES[db.url.get_backend_name()]:
+        await refused(db, statement)
     async with db.connection() as connection:
-        for statement in REWRITES["both"] + REWRITES[db.url.get_backend_name()]:
-            with pytest.raises(sa.exc.DBAPIError, match="append-only"):
-                await connection.execute(sa.text(statement))
-            await connection.rollback()
         assert (await connection.execute(sa.text("SELECT text FROM audit"))).scalars().all() == ["did it"]
+
+
+async def refused(db: Database, statement: str) -> None:
+    async with db.connection() as connection:
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            await connection.execute(sa.text(statement))
+        await connection.rollback()
+
+
+@pytest.mark.parametrize(("age", "goes"), [(364, False), (367, True), (3000, True)])
+async def test_audit_may_go_after_twelve_months_and_is_never_changed(db: Database, age: int, goes: bool) -> None:
+    at = datetime.now(UTC) - timedelta(days=age)
+
+    async def write(uow: UnitOfWork) -> None:
+        uow.session.add(
+            AuditRow(id=ids.new_id(ids.AUDIT), at=at, action=AuditAction.EXPORT, actor_text="somebody", text="did it")
+        )
+
+    await db.write(write)
+    await refused(db, "UPDATE audit SET text = 'other'")
+    if not goes:
+        await refused(db, "DELETE FROM audit")
+        return
+
+    async def delete(uow: UnitOfWork) -> None:
+        await uow.session.execute(sa.delete(AuditRow))
+
+    await db.write(delete)
+    assert await db.read(lambda uow: uow.session.scalar(sa.select(sa.func.count()).select_from(AuditRow))) == 0

@@ -25,6 +25,7 @@ from app.services.bundle import Services
 from app.whatsapp.simulator.webhooks import sign
 from tests.faults.process import wake_file
 from tests.faults.running import LONGEST, NoAnswerError, Process, fork
+from tests.logged import check_files
 from tests.sending.world import assert_counters, assert_facts, envelope
 from tests.services.world import guest
 from tests.whatsapp_simulator.support import NUMBER, SECRET, TOKEN, Meta
@@ -210,6 +211,7 @@ async def place(
     finally:
         for process in reversed(made.processes):
             process.close()
+    check_files(folder)
 
 
 NOWHERE = "http://127.0.0.1:1/"

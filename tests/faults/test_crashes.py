@@ -16,10 +16,12 @@ import pytest
 from app import checkpoints
 from app.checkpoints import before_commit, committed
 from app.db.engine import Database
+from app.db.tables import PersonRow
 from app.domain.enums import MessageState
 from tests.faults.process import REQUEST_LEFT
 from tests.faults.running import NoAnswerError, eventually
 from tests.faults.support import BLOCKED, OWNER, Place, phones, place
+from tests.services.world import one
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
@@ -155,6 +157,7 @@ ACTS: dict[str, tuple[str, set[str]]] = {
     "pause": ('pauseSendRun(id: "%(run)s")', set()),
     "cancel": ('cancelSendRun(id: "%(run)s")', set()),
     "resume": ('resumeSendRun(id: "%(run)s")', INVITED),
+    "erasure": ('eraseGuest(input: {id: "%(person)s", reason: GUEST_REQUEST})', INVITED - {GUESTS[0]}),
 }
 ACT_MOMENTS = [checkpoints.BLOCK_LOCKED, *(moment(act) for act in ACTS for moment in (before_commit, committed))]
 
@@ -171,7 +174,8 @@ async def test_an_act_is_whole_or_never_was(moment: str, tmp_path: Path, db: Dat
         run_id = await wedding.send(await wedding.token())
         if name == "resume":
             await wedding.services.runs.pause(OWNER, id=run_id)
-        names = {"run": run_id, "workspace": wedding.workspace_id, "phone": GUESTS[0]}
+        person = await one(db, PersonRow, PersonRow.phone == GUESTS[0])
+        names = {"run": run_id, "workspace": wedding.workspace_id, "phone": GUESTS[0], "person": person.id}
         with pytest.raises(NoAnswerError):
             await wedding.ask(f"mutation {{ {act % names} {{ id }} }}")
         assert await service.ended() == -signal.SIGKILL

@@ -35,6 +35,7 @@ from app.db.tables import (
     WorkspaceRow,
 )
 from app.domain import ids
+from app.domain.audience import Audience
 from app.domain.enums import (
     AuditAction,
     DoNotMessageSource,
@@ -54,6 +55,7 @@ from app.domain.enums import (
 )
 from app.domain.guest_list import tag_key
 from app.domain.phone import spellings
+from app.domain.requests import SendRequest, to_json
 from app.domain.search import search_key
 from app.domain.text import name_key
 from app.services.base import Actor
@@ -212,10 +214,11 @@ class World:
         self, event: EventRow, template: TemplateRow, member: MemberRow, *, kind: SendRunKind = SendRunKind.INVITE,
         status: SendRunStatus = SendRunStatus.RUNNING, created_at: datetime = NOW - timedelta(hours=3),
     ) -> SendRunRow:  # fmt: skip
+        request = to_json(SendRequest(event.id, template.name, "en", audience=Audience()))
         run = SendRunRow(
             id=ids.new_id(ids.SEND_RUN), workspace_id=event.workspace_id, event_id=event.id, number_id=template.number_id,
             template_id=template.id, template_name=template.name, template_language="en", recipe={}, kind=kind,
-            status=status, request={}, idempotency_key=ids.new_id(ids.SEND_RUN), created_by=member.id, created_at=created_at,
+            status=status, request=request, idempotency_key=ids.new_id(ids.SEND_RUN), created_by=member.id, created_at=created_at,
         )  # fmt: skip
         self.messages[run.id] = []
         return self.add(run)

@@ -159,6 +159,7 @@ RIGHTS = (
     Right("Mutation.addDoNotMessage", Permission.BLOCK_ADD),
     Right("Mutation.revokeDoNotMessage", Permission.BLOCK_REVOKE),
     Right("Mutation.syncTemplates", Permission.TEMPLATE_SYNC),
+    Right("Mutation.eraseGuest", Permission.GUEST_ERASE),
 )
 
 SENDING = tuple(right for right in RIGHTS if right.needs in {Permission.INVITE_SEND, Permission.RUN_CONTROL})

@@ -141,6 +141,11 @@ async def _saved(world: World, number: NumberRow, name: str, phone: Any, *, owne
     world.message(made.run, MessageState.FAILED, made.unit, name=f"Niece of {name}", phone=phone(), code=131026)
     made.block.reason = made.number_block.reason = f"{name} was asked"
     made.block.created_by = made.owner.id
+    lost = world.message(made.run, MessageState.UNCONFIRMED, made.unit, name=f"Nephew of {name}", phone=phone())
+    lost.state_since -= timedelta(days=2)
+    for guest in (made.unit, made.person):
+        guest.consent_at = guest.consent_recorded_at = made.message.created_at
+        guest.consent_evidence, guest.consent_recorded_by = f"{name} says yes", made.owner.id
     # A number's templates are seen by all who send from it, so their names tell nothing.
     made.template.name = made.run.template_name = f"invite_{ids.new_id(ids.TEMPLATE)[-8:]}"
     made.template.components = _BODY

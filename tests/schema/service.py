@@ -25,6 +25,7 @@ from app.whatsapp.port import (
     ProviderTemplate,
     TemplateMessage,
 )
+from tests.logged import found_in
 
 APP_SECRET = "the app secret of the tests"
 NUMBER = "100000000000001"
@@ -36,7 +37,7 @@ def settings(**changes: Any) -> Settings:
         "auth_secret": Secret("a secret of the tests, long enough for them"),
         "meta_phone_number_id": NUMBER,
         "meta_waba_id": "200000000000001",
-        "meta_access_token": Secret("token"),
+        "meta_access_token": Secret("token-of-the-tests"),
         "meta_app_secret": Secret(APP_SECRET),
         "meta_verify_token": Secret("verify me"),
         "send_rate": 1000.0,
@@ -124,6 +125,7 @@ class Service:
         )
         assert response.status_code == 200, response.text
         found: dict[str, Any] = response.json()
+        assert found_in(json.dumps(found.get("errors"))) == [], "no error says anything personal, whatever was asked"
         return found
 
     async def data(self, query: str, variables: dict[str, Any] | None = None, *, by: str = "anita") -> dict[str, Any]:

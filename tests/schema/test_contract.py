@@ -61,25 +61,32 @@ def test_nothing_of_the_contract_is_broken() -> None:
 def test_what_is_more_than_the_contract() -> None:
     """Additions are allowed, and never by accident."""
     more = [change.description for change in find_breaking_changes(OURS, CONTRACT)]
-    assert more == [
-        "Consent was removed.",
-        "ConsentInput was removed.",
-        "Overdue was removed.",
-        "Field AudienceTrace.afterCoverage was removed.",
-        "Field DoNotMessageEntry.onTheirWay was removed.",
-        "Field DoNotMessageEntry.evidence was removed.",
-        "Field DoNotMessageEntry.receiptId was removed.",
-        "Field GuestRowInput.doNotMessage was removed.",
-        "Field GuestRowInput.consent was removed.",
-        "Field GuestUnit.consent was removed.",
-        "Field Person.alsoKnownAs was removed.",
-        "Field Person.consent was removed.",
-        "Field ProviderStatus.dailyLimit was removed.",
-        "Field ProviderStatus.syncedAt was removed.",
-        "Field SendSummary.overdue was removed.",
-        "Field UpdateGuestUnitInput.consent was removed.",
-        "Field UpdatePersonInput.consent was removed.",
-    ]
+    assert sorted(more) == sorted(
+        [
+            "Consent was removed.",
+            "ConsentInput was removed.",
+            "EraseGuestInput was removed.",
+            "Erasure was removed.",
+            "ErasureReason was removed.",
+            "Field Mutation.eraseGuest was removed.",
+            "Overdue was removed.",
+            "Field AudienceTrace.afterCoverage was removed.",
+            "Field AuditEntry.reason was removed.",
+            "Field DoNotMessageEntry.onTheirWay was removed.",
+            "Field DoNotMessageEntry.evidence was removed.",
+            "Field DoNotMessageEntry.receiptId was removed.",
+            "Field GuestRowInput.doNotMessage was removed.",
+            "Field GuestRowInput.consent was removed.",
+            "Field GuestUnit.consent was removed.",
+            "Field Person.alsoKnownAs was removed.",
+            "Field Person.consent was removed.",
+            "Field ProviderStatus.dailyLimit was removed.",
+            "Field ProviderStatus.syncedAt was removed.",
+            "Field SendSummary.overdue was removed.",
+            "Field UpdateGuestUnitInput.consent was removed.",
+            "Field UpdatePersonInput.consent was removed.",
+        ]
+    )
 
 
 def test_descriptions_of_the_contract_are_kept() -> None:

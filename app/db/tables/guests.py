@@ -43,6 +43,8 @@ class GuestUnitRow(ConsentColumns, Base):
     """E.164; receives for the whole household. Null: its people's phones receive."""
     inviteable: Mapped[bool] = mapped_column(default=True)
     archived: Mapped[bool] = mapped_column(default=False)
+    erased_at: Mapped[datetime | None]
+    """Nothing of it is known any more, and it never comes back."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -76,6 +78,8 @@ class PersonRow(ConsentColumns, Base):
     """E.164; null unless ``phone_status`` is VALID."""
     phone_status: Mapped[PhoneStatus] = mapped_column(enum_name(PhoneStatus))
     archived: Mapped[bool] = mapped_column(default=False)
+    erased_at: Mapped[datetime | None]
+    """Nothing of the guest is known any more, and the row never comes back."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -143,6 +147,12 @@ class DoNotMessageRow(Base):
     __table_args__ = (
         sa.Index(None, "workspace_id", "id"),
         sa.Index(None, "number_id", "id"),
+        sa.Index(
+            "ix_do_not_message_erased",
+            "phone",
+            postgresql_where=sa.text("phone LIKE 'erased:%'"),
+            sqlite_where=sa.text("phone LIKE 'erased:%'"),
+        ),
         sa.CheckConstraint("(workspace_id IS NULL) <> (number_id IS NULL)", name="one_scope"),
     )
 
@@ -150,6 +160,7 @@ class DoNotMessageRow(Base):
     workspace_id: Mapped[str | None] = mapped_column(PublicId(ids.WORKSPACE), sa.ForeignKey("workspaces.id"))
     number_id: Mapped[str | None] = mapped_column(PublicId(ids.NUMBER), sa.ForeignKey("numbers.id"))
     phone: Mapped[str]
+    """E.164, or the pseudonym of an erased one (``domain.pseudonyms``)."""
     reason: Mapped[str]
     source: Mapped[DoNotMessageSource] = mapped_column(enum_name(DoNotMessageSource))
     active: Mapped[bool] = mapped_column(default=True)
@@ -164,7 +175,10 @@ class DoNotMessageRow(Base):
 
 
 class DoNotMessageSpellingRow(Base):
-    """Every spelling of a blocked phone (``domain.phone.spellings``), so that the check is an equality on an index."""
+    """Every spelling of a blocked phone (``domain.phone.spellings``), so that the check is an equality on an index.
+
+    Of an erased phone each spelling's pseudonym.
+    """
 
     __tablename__ = "do_not_message_spellings"
     __table_args__ = (sa.Index(None, "spelling"),)

@@ -189,6 +189,8 @@ class MessageRow(Base):
     """Rendered parameter values, aligned with the slots of the run's recipe."""
     text: Mapped[str]
     """Exactly what is or will be sent; empty when it could not be rendered."""
+    erased_at: Mapped[datetime | None]
+    """Whom it was for is not known any more: no name, phone, text or value, and Meta's ids are pseudonyms."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

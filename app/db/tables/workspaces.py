@@ -93,7 +93,10 @@ class EventRow(Base):
 
 
 class AuditRow(Base):
-    """Who did what, written in the transaction that did it. Append-only: a trigger refuses UPDATE and DELETE."""
+    """Who did what, written in the transaction that did it. Append-only: triggers refuse UPDATE, and DELETE within 12 months.
+
+    Says nothing personal of a guest: no name, no whole phone. What cannot be changed could not be erased either.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (

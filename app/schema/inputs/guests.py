@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 
 from app.domain.consent import Consent, read_consent
-from app.domain.enums import InviteCoverage, PhoneStatus, Side
+from app.domain.enums import ErasureReason, InviteCoverage, PhoneStatus, Side
 from app.domain.guest_list import GuestRow, make_row
 from app.schema.described import described
 from app.schema.inputs.patch import given
@@ -135,6 +135,17 @@ class UpdatePersonInput:
 
 def _consent(consent: Any) -> Any:
     return consent.to_domain() if isinstance(consent, ConsentInput) else given(consent)
+
+
+@described
+@strawberry.input
+class EraseGuestInput:
+    """Whose personal data is to go, for good."""
+
+    id: strawberry.ID
+    """A person, or a household with all its people. With its last person a household goes too."""
+    reason: ErasureReason
+    """Why."""
 
 
 @described

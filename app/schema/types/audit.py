@@ -43,6 +43,16 @@ class AuditEntry(Node, FromRow):
         return await maybe_member_of(info, self.row.actor_id)
 
     @strawberry.field
+    async def reason(self, info: Info) -> str | None:
+        """Why, in the words of whoever blocked or unblocked a phone. Kept with the entry, so that it can be erased."""
+        if self.row.action not in {AuditAction.BLOCK_ADD, AuditAction.BLOCK_REVOKE} or self.row.target_id is None:
+            return None
+        entry = await info.context.loaders.blocks.load(self.row.target_id)
+        if entry is None:
+            return None
+        return entry.reason if self.row.action is AuditAction.BLOCK_ADD else entry.revoke_reason
+
+    @strawberry.field
     async def run(self, info: Info) -> SendRunType | None:
         """The send run that it is about."""
         return None if self.row.run_id is None else await run_of(info, self.row.run_id)

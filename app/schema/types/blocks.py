@@ -8,6 +8,7 @@ import strawberry
 
 from app.db.tables import DoNotMessageRow, MessageRow
 from app.domain.enums import DoNotMessageSource
+from app.domain.pseudonyms import is_pseudonym
 from app.schema.context import Info
 from app.schema.described import described
 from app.schema.pagination import Connection
@@ -26,8 +27,6 @@ class DoNotMessageEntry(Node, FromRow):
 
     row: strawberry.Private[DoNotMessageRow]
     going: strawberry.Private[list[MessageRow] | None] = field(default=None, init=False)
-    phone: str
-    """E.164."""
     reason: str
     """Why, in the words of whoever added it."""
     source: DoNotMessageSource
@@ -70,6 +69,12 @@ class DoNotMessageEntry(Node, FromRow):
         """The body that the webhook item came in, for the command line; null without RECEIPT_READ."""
         found = await info.context.loaders.block_evidence.load(self.row.id)
         return None if found is None or found.receipt_id is None else strawberry.ID(found.receipt_id)
+
+    @strawberry.field
+    def phone(self) -> str:
+        """E.164."""
+        # The contract promises a text; a pseudonym would only be taken for a number.
+        return "erased" if is_pseudonym(self.row.phone) else self.row.phone
 
     @strawberry.field
     def number_wide(self) -> bool:

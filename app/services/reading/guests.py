@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.db.blocks import blocked_phones, blocks_the_erased
 from app.db.engine import UnitOfWork
 from app.db.keyset import Keyset, Page, page
 from app.db.tables import (
@@ -139,9 +140,33 @@ class GuestReading(Reading):
                 .join(WorkspaceRow, WorkspaceRow.id == GuestUnitRow.workspace_id)
                 .where(listed(uow, GuestUnitRow.id, wanted), GuestUnitRow.workspace_id.in_(visible(actor)))
             )
-            return {unit_id: bool(blocked) for unit_id, blocked in await uow.session.execute(query)}
+            found = {unit_id: bool(blocked) for unit_id, blocked in await uow.session.execute(query)}
+            return found | await _erased_before(uow, [unit_id for unit_id, blocked in found.items() if not blocked])
 
         return await self._read(unit)
+
+
+async def _erased_before(uow: UnitOfWork, unit_ids: Sequence[str]) -> dict[str, bool]:
+    """Which of the households came back with a phone that was erased: only a hash blocks it, which no join can find."""
+    if not unit_ids or not await blocks_the_erased(uow):
+        return {}
+    here = GuestUnitRow.id.in_(unit_ids)
+    of_unit = sa.select(
+        GuestUnitRow.workspace_id, WorkspaceRow.number_id, GuestUnitRow.id, GuestUnitRow.delivery_phone.label("phone")
+    ).join(WorkspaceRow, WorkspaceRow.id == GuestUnitRow.workspace_id)
+    of_people = of_unit.with_only_columns(
+        GuestUnitRow.workspace_id, WorkspaceRow.number_id, GuestUnitRow.id, PersonRow.phone
+    ).join(PersonRow, sa.and_(PersonRow.guest_unit_id == GuestUnitRow.id, ~PersonRow.archived))
+    phones: dict[tuple[str, str | None], dict[str, set[str]]] = {}
+    for query in (of_unit.where(here), of_people.where(here)):
+        for workspace_id, number_id, unit_id, phone in await uow.session.execute(query):
+            if phone is not None:
+                phones.setdefault((workspace_id, number_id), {}).setdefault(phone, set()).add(unit_id)
+    blocked: dict[str, bool] = {}
+    for (workspace_id, number_id), units in phones.items():
+        found = await blocked_phones(uow, workspace_id=workspace_id, number_id=number_id, phones=units.keys())
+        blocked |= {unit_id: True for phone, of_phone in units.items() if phone in found for unit_id in of_phone}
+    return blocked
 
 
 def _has_person(*conditions: sa.ColumnElement[bool]) -> sa.Exists:
