@@ -148,7 +148,7 @@ class GuestReading(Reading):
 
 async def _erased_before(uow: UnitOfWork, unit_ids: Sequence[str]) -> dict[str, bool]:
     """Which of the households came back with a phone that was erased: only a hash blocks it, which no join can find."""
-    if not unit_ids or not await blocks_the_erased(uow):
+    if not await blocks_the_erased(uow):
         return {}
     here = GuestUnitRow.id.in_(unit_ids)
     of_unit = sa.select(
