@@ -20,13 +20,15 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.world import World
 
-SECONDS_PER_CASE = 10.0
-"""A case that takes longer hangs. Most take some milliseconds; a shared machine may stall for a second."""
+SECONDS_PER_CASE = 30.0
+"""A case that takes longer hangs. Most take some milliseconds; a machine with too much to do stalls for seconds."""
 MAX_GROWTH = 64.0
 """MiB that the process may grow during a target, after a first part that fills caches and compiles statements."""
 _PART = 200
 """Cases under one seed. Hypothesis keeps every case of a run, to make none twice: in one run it would be what grows."""
 _SHOWN = 2_000
+_ALARM = "Meta took message "
+"""Meant for an operator, and only what is signed as Meta's can raise it: two message ids for one attempt of ours."""
 _PAGE = resource.getpagesize()
 _MIB = 1024 * 1024
 
@@ -138,6 +140,8 @@ def _no_error_in_the_log() -> Iterator[None]:
     finally:
         root.removeHandler(errors)
     for record in errors.records:
+        if record.getMessage().startswith(_ALARM):
+            continue
         cause = record.exc_info[1] if record.exc_info else None
         raise AssertionError(f"in the log: {record.getMessage()}") from cause
 

@@ -1,6 +1,5 @@
 """The API over HTTP and websocket: documents, bodies, cursors, tokens, headers."""
 
-import asyncio
 import base64
 import json
 from typing import Any
@@ -15,7 +14,7 @@ from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
 
 from app.schema import build_schema
-from tests.fuzz.engine import Target
+from tests.fuzz.engine import SECONDS_PER_CASE, Target
 from tests.fuzz.values import anything, broken, broken_text, changed, serialised, texts
 from tests.fuzz.world import CALLERS, OWNER, World, answered
 from tests.schema.sockets import Socket
@@ -266,7 +265,7 @@ async def _talk(world: World, messages: list[bytes]) -> str:
             await socket.send_text(message.decode("utf-8", "replace"))
         await socket.send({"type": "ping", "payload": {"last": True}})
         while True:
-            event = await asyncio.wait_for(socket.event(), 5)
+            event = await socket.event(seconds=SECONDS_PER_CASE)
             if event["type"] == "websocket.close":
                 assert event["code"] != 1011, event
                 return f"closed {event['code']}"
