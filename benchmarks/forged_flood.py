@@ -20,7 +20,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from statistics import quantiles
 
 import httpx
 import sqlalchemy as sa
@@ -49,8 +48,8 @@ class Posted:
         self.latencies.append(seconds)
 
     def line(self, what: str) -> str:
-        cuts = quantiles(self.latencies, n=100)
-        median, high, most = (1000 * each for each in (cuts[49], cuts[98], max(self.latencies)))
+        ordered = sorted(self.latencies)
+        median, high, most = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99, 1))
         answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(self.statuses.items()))
         return f"  {what:<24} median {median:7.1f} ms   p99 {high:7.1f} ms   max {most:7.1f} ms   {answers}"
 
