@@ -12,7 +12,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from app.db.engine import UnitOfWork
 from app.db.tables import ReceiptRow
-from app.http.webhook import Answer
+from app.http.webhook import MAX_BYTES, Answer
 from tests.fuzz.engine import Target
 from tests.fuzz.values import broken, broken_text, changed, serialised, texts
 from tests.fuzz.world import World
@@ -41,6 +41,9 @@ def _bodies(world: World) -> SearchStrategy[bytes]:
 
 async def _signed(world: World, body: bytes) -> str:
     response = await world.service.http.post(URL, content=body, headers=signed(body))
+    if len(body) > MAX_BYTES:
+        assert (response.status_code, response.text) == (413, "too large")
+        return "413"
     assert (response.status_code, response.text) == (200, "ok")
 
     async def kept(uow: UnitOfWork) -> bool:
@@ -83,9 +86,10 @@ async def _forged(world: World, case: tuple[bytes, Headers]) -> str:
     answers = world.service.app.state["running"].webhook_answers
     before = dict(answers.totals)
     response = await world.service.http.post(URL, content=case[0], headers=case[1])
-    assert (response.status_code, response.text) == (401, "not signed")
-    assert dict(answers.totals) == before | {Answer.NOT_SIGNED: before[Answer.NOT_SIGNED] + 1}
-    return "401"
+    answer = Answer.TOO_LARGE if len(case[0]) > MAX_BYTES else Answer.NOT_SIGNED
+    assert (response.status_code, response.text) == (413 if answer is Answer.TOO_LARGE else 401, answer)
+    assert dict(answers.totals) == before | {answer: before[answer] + 1}
+    return str(response.status_code)
 
 
 def _questions(_world: World) -> SearchStrategy[str]:
