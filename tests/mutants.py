@@ -115,6 +115,20 @@ MUTANTS = (
         "tests/http/test_webhook.py",
     ),
     Mutant(
+        "hand the values of a made-up cursor on to the database",
+        "app/db/keyset.py",
+        "case sa.String() if isinstance(part, str) and storable(part) == part:",
+        "case sa.String():",
+        "tests/fuzz -k 'postgres and cursors'",
+    ),
+    Mutant(
+        "take the type of a socket's message on trust",
+        "app/schema/controller.py",
+        'if not isinstance(message, dict) or not isinstance(message.get("type"), str):',
+        "if not isinstance(message, dict):",
+        "tests/schema/test_subscriptions.py",
+    ),
+    Mutant(
         "answer 200 before the commit",
         "app/http/webhook.py",
         "            await ingest()([raw])",

@@ -15,7 +15,7 @@ from schemathesis.graphql import nodes
 
 from app.schema import build_schema
 from tests.fuzz.engine import SECONDS_PER_CASE, Target
-from tests.fuzz.values import anything, broken, broken_text, changed, serialised, texts
+from tests.fuzz.values import anything, broken, broken_text, changed, scalars, serialised, texts
 from tests.fuzz.world import CALLERS, OWNER, World, answered
 from tests.schema.sockets import Socket
 
@@ -131,22 +131,30 @@ Page = tuple[str, str, str, str]
 
 
 def _pages(world: World) -> SearchStrategy[Page]:
-    """Cursors of the lists that there are, real ones, those of other lists, broken ones, and what looks like one."""
-    lists, real = _real_cursors(world)
-    prefixes = [_parts(each)[:1] for each in real]
+    """Real cursors with another value in one place; also those of other lists, broken ones, and what looks like one."""
+    lists, pages = _real_pages(world)
+    made = [page for page in pages if _parts(page[3])]
     parts = st.lists(st.one_of(anything, st.sampled_from(world.ids).map(lambda each: each[-32:])), max_size=4)
     cursors = st.one_of(
-        st.sampled_from(real),
-        st.sampled_from(real).flatmap(broken_text),
-        st.tuples(st.sampled_from(prefixes), parts).map(lambda both: _cursor(both[0] + both[1])),
+        st.sampled_from(pages).map(lambda page: page[3]),
+        st.sampled_from(pages).flatmap(lambda page: broken_text(page[3])),
         parts.map(_cursor),
         texts,
     )
     strange = st.tuples(st.sampled_from(_connections()), st.sampled_from(world.ids)).map(
         lambda both: (*both[0], both[1])
     )
-    places = st.one_of(st.sampled_from(lists), st.sampled_from(lists), strange)
-    return st.tuples(places, cursors).map(lambda both: (*both[0], both[1]))
+    elsewhere = st.tuples(st.sampled_from(lists) | strange, cursors).map(lambda both: (*both[0], both[1]))
+    return st.one_of(_tampered(made), _tampered(made), elsewhere, st.sampled_from(pages))
+
+
+@st.composite
+def _tampered(draw: DrawFn, pages: list[Page]) -> Page:
+    """A cursor of its own list, of whose key one value is another: what gets as far as the database, if anything does."""
+    kind, name, parent, cursor = draw(st.sampled_from(pages))
+    parts = _parts(cursor)
+    parts[draw(st.integers(1, len(parts) - 1))] = draw(scalars)
+    return kind, name, parent, _cursor(parts)
 
 
 def _cursor(parts: Any) -> str:
@@ -161,22 +169,23 @@ def _parts(cursor: str) -> list[Any]:
     return list(found)
 
 
-def _real_cursors(world: World) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """The lists that there are, and all cursors of their first pages."""
+def _real_pages(world: World) -> tuple[list[tuple[str, str, str]], list[Page]]:
+    """The lists that there are, and each of them with every cursor of its first page."""
     kinds = dict.fromkeys(world.tokens[:1], "Precheck")
     for each in world.ids:
         answer = world.run(world.service.answer("query($id: ID!) { node(id: $id) { __typename } }", {"id": each}))
         if node := (answer.get("data") or {}).get("node"):
             kinds[each] = node["__typename"]
-    lists, cursors = [], []
+    lists: list[tuple[str, str, str]] = []
+    pages: list[Page] = []
     for parent, kind in kinds.items():
         for name in (name for owner, name in _connections() if owner == kind):
             answer = world.run(world.service.answer(_page_query(kind, name), {"id": parent}))
             if found := answer["data"]["node"]:
                 lists.append((kind, name, parent))
-                cursors += [each["cursor"] for each in found["list"]["edges"]]
+                pages += [(kind, name, parent, each["cursor"]) for each in found["list"]["edges"]]
     assert {each[:2] for each in lists} == set(_connections())
-    return lists, sorted(set(cursors))
+    return lists, pages
 
 
 def _page_query(kind: str, name: str) -> str:
