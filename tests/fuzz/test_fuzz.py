@@ -9,7 +9,7 @@ from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.world import World, world
 
-CASES = 60
+CASES = 200
 
 
 @pytest.fixture(scope="module", params=CHOSEN)
