@@ -1,0 +1,115 @@
+"""Group commit: webhooks that wait at the same time share one transaction, and each is answered after its own commit.
+
+Nothing waits while the database is idle: the first body starts a group at once, and what comes in while that one is being
+written is the next. So a storm costs one commit for many bodies, and a lone webhook no delay.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.errors import UnavailableError
+from app.services.failures import database_is_away
+
+MAX_WAITING: Final = 4_096
+"""Bodies. Beyond it Meta is asked to come again: a queue that only grows would answer nobody in time."""
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+GROUP: Final = 256
+"""Bodies a transaction."""
+GROUP_BYTES: Final = 4 * 1024 * 1024
+"""Of all bodies of a group but the first: one body may be larger alone."""
+
+log = logging.getLogger(__name__)
+
+Ingest = Callable[[Sequence[bytes]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    body: bytes
+    kept: "asyncio.Future[None]"
+
+
+class Intake:
+    """Takes bodies one by one and hands them to ``ingest`` in groups, one group at a time.
+
+    Needs no start. ``drain`` waits for what is under way.
+    """
+
+    def __init__(self, ingest: Ingest, *, waiting: int = MAX_WAITING, waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+        self._ingest = ingest
+        self._limit = waiting
+        self._limit_bytes = waiting_bytes
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Bodies whose group has not begun."""
+        return len(self._waiting)
+
+    async def put(self, body: bytes) -> None:
+        """Returns once ``body`` is committed.
+
+        Raises UnavailableError when too many wait already, and whatever ``ingest`` raised for this body's group.
+        """
+        if len(self._waiting) >= self._limit or self._bytes + len(body) > self._limit_bytes:
+            raise UnavailableError("Too many webhooks are waiting to be kept.")
+        waiting = _Waiting(body, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._bytes += len(body)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        await waiting.kept
+
+    async def drain(self) -> None:
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                await self._keep(self._next())
+        finally:
+            self._writer = None
+            while self._waiting:  # only when this task was cancelled: nobody may wait for ever
+                self._waiting.popleft().kept.cancel()
+            self._bytes = 0
+
+    def _next(self) -> list[_Waiting]:
+        group = [self._waiting.popleft()]
+        size = 0
+        while self._waiting and len(group) < GROUP and (size := size + len(self._waiting[0].body)) <= GROUP_BYTES:
+            group.append(self._waiting.popleft())
+        self._bytes -= sum(len(each.body) for each in group)
+        return group
+
+    async def _keep(self, group: list[_Waiting]) -> None:
+        try:
+            await self._ingest([each.body for each in group])
+        except Exception as error:
+            if len(group) == 1 or database_is_away(error):
+                _fail(group, error)
+                return
+            # Whatever it is, it is one body's fault or everybody's; alone, each gets its own answer.
+            log.exception("a group of %d webhooks could not be kept; keeping them one by one", len(group))
+            for each in group:
+                await self._keep([each])
+        except asyncio.CancelledError:
+            for each in group:
+                each.kept.cancel()
+            raise
+        else:
+            for each in group:
+                if not each.kept.done():  # whoever asked may have gone
+                    each.kept.set_result(None)
+
+
+def _fail(group: Sequence[_Waiting], error: BaseException) -> None:
+    for each in group:
+        if not each.kept.done():
+            each.kept.set_exception(error)

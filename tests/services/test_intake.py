@@ -1,0 +1,158 @@
+"""Group commit: who waits together is kept together, and each is answered after its own commit."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.domain.errors import UnavailableError
+from app.services import intake
+from app.services.intake import Intake
+
+pytestmark = pytest.mark.anyio
+
+
+class Database:
+    """Takes groups one at a time, when it is let; ``bad`` bodies cannot be kept, and neither can their groups."""
+
+    def __init__(self, *bad: bytes) -> None:
+        self.groups: list[list[bytes]] = []
+        self.kept: list[bytes] = []
+        self.turns = asyncio.Semaphore(0)
+        self.error: Exception = ValueError("cannot be kept")
+        self.bad = bad
+
+    async def ingest(self, bodies: Sequence[bytes]) -> None:
+        self.groups.append(list(bodies))
+        await self.turns.acquire()
+        if {*self.bad} & {*bodies}:
+            raise self.error
+        self.kept += bodies
+
+    def open(self, groups: int = 1_000) -> None:
+        for _ in range(groups):
+            self.turns.release()
+
+
+def bodies(count: int) -> list[bytes]:
+    return [b"%d" % number for number in range(count)]
+
+
+async def start(into: Intake, *given: bytes) -> list["asyncio.Task[None]"]:
+    """The first is a group of its own, whose turn it is."""
+    started = []
+    for body in given:
+        started.append(asyncio.create_task(into.put(body)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    return started
+
+
+async def test_a_lone_body_does_not_wait_and_what_comes_meanwhile_is_one_group() -> None:
+    database = Database()
+    into = Intake(database.ingest)
+    first = await start(into, b"first")
+    assert database.groups == [[b"first"]]
+    others = await start(into, *bodies(20))
+    assert database.groups == [[b"first"]]
+    assert into.waiting == 20
+    assert not any(each.done() for each in (*first, *others))
+    database.open()
+    await asyncio.gather(*first, *others)
+    assert database.groups == [[b"first"], bodies(20)]
+
+
+async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:
+    database = Database()
+    into = Intake(database.ingest)
+    first = await start(into, b"first")
+    second = await start(into, b"second")
+    database.open(1)
+    await first[0]
+    assert not second[0].done()
+    database.open(1)
+    await second[0]
+
+
+async def test_groups_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "GROUP", 8)
+    monkeypatch.setattr(intake, "GROUP_BYTES", 100)
+    database = Database()
+    into = Intake(database.ingest)
+    given = await start(into, b"first", *bodies(10), b"x" * 90, b"y" * 90, b"z" * 500)
+    database.open()
+    await asyncio.gather(*given)
+    assert [len(group) for group in database.groups] == [1, 8, 3, 1, 1]
+    assert len(database.kept) == 14
+
+
+async def test_beyond_the_limit_it_says_come_again_and_later_takes_more() -> None:
+    database = Database()
+    into = Intake(database.ingest, waiting=3, waiting_bytes=1_000)
+    given = await start(into, b"first", *bodies(3))
+    with pytest.raises(UnavailableError):
+        await into.put(b"too many")
+    database.open()
+    await asyncio.gather(*given)
+    with pytest.raises(UnavailableError):
+        await into.put(b"x" * 1_001)
+    await into.put(b"x" * 1_000)
+    assert len(database.kept) == 5
+
+
+async def test_a_poisoned_body_sinks_nobody_else() -> None:
+    database = Database(b"3")
+    into = Intake(database.ingest)
+    database.open()
+    answers = await asyncio.gather(*(into.put(body) for body in (b"first", *bodies(9))), return_exceptions=True)
+    assert [answer for answer in answers if answer is not None] == [database.error]
+    assert database.kept == [b"first", *(body for body in bodies(9) if body != b"3")]
+    await into.put(b"still alive")
+
+
+async def test_a_database_that_is_away_is_told_to_all_of_the_group_at_once() -> None:
+    database = Database(b"3")
+    database.error = ConnectionRefusedError()
+    into = Intake(database.ingest)
+    database.open()
+    answers = await asyncio.gather(*(into.put(body) for body in (b"first", *bodies(9))), return_exceptions=True)
+    assert answers == [database.error] * 10
+    assert len(database.groups) == 1, "it must not be asked ten times over"
+
+
+async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
+    database = Database()
+    into = Intake(database.ingest)
+    given = await start(into, b"first", *bodies(3))
+    given[2].cancel()
+    database.open()
+    answers = await asyncio.gather(*given, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(asyncio.CancelledError) == 1
+    assert database.kept == [b"first", *bodies(3)], "it was received, so it is kept"
+
+
+async def test_the_end_waits_for_what_is_under_way() -> None:
+    database = Database()
+    into = Intake(database.ingest)
+    given = await start(into, b"first", *bodies(3))
+    ended = asyncio.create_task(into.drain())
+    await asyncio.sleep(0)
+    assert not ended.done()
+    database.open()
+    await ended
+    assert len(database.kept) == 4
+    await asyncio.gather(*given)
+    await into.drain()
+
+
+async def test_a_cancelled_writer_leaves_nobody_waiting() -> None:
+    database = Database()
+    into = Intake(database.ingest)
+    given = await start(into, b"first", *bodies(3))
+    assert into._writer is not None
+    into._writer.cancel()
+    answers: list[object] = await asyncio.gather(*given, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {asyncio.CancelledError}
+    database.open()
+    await into.put(b"again")
+    assert database.kept == [b"again"]
