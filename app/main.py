@@ -14,15 +14,14 @@ from litestar.datastructures import State
 
 from app.auth import verifier_for
 from app.config import Settings
-from app.counters import Counters
 from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.health import health_routes
-from app.http.metrics import WebhooksMeasured, metrics_routes
+from app.http.metrics import metrics_routes
 from app.http.requests import NoTokensInUrls, RequestIds
 from app.http.security import policy_of, security_headers
-from app.http.webhook import Answer, Answers, webhook_routes
+from app.http.webhook import webhook_routes
 from app.metrics import Metrics
 from app.schema import build_schema
 from app.schema.controller import graphiql_page, graphql_controller
@@ -35,6 +34,7 @@ from app.services.events import Events
 from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
+from app.services.intake import Intake
 from app.services.numbers import ensure_number
 from app.services.prechecks import Prechecks
 from app.services.reading import Reader
@@ -91,6 +91,11 @@ async def build_services(
             waba_id=settings.meta_waba_id,
             simulated=settings.simulated,
         )
+    webhooks = Webhooks(
+        db,
+        stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS),
+        counted=metrics.statuses,
+    )
     prechecks = Prechecks(db, TokenSigner(settings.auth_secret.reveal().encode()))
     return Services(
         db=db,
@@ -105,11 +110,8 @@ async def build_services(
         prechecks=prechecks,
         sends=Sends(db, prechecks, wake),
         runs=Runs(db, wake),
-        webhooks=Webhooks(
-            db,
-            stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS),
-            counted=metrics.statuses,
-        ),
+        webhooks=webhooks,
+        intake=Intake(webhooks),
         reader=Reader(db, unconfirmed_after=unconfirmed_after),
         health=Health(db, unconfirmed_after),
         figures=Watch(db, unconfirmed_after),
@@ -137,7 +139,6 @@ class Running:
     worker: Worker | None = None
     dispatcher: "asyncio.Task[None] | None" = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    webhook_answers: Answers = field(default_factory=lambda: Counters(Answer))
 
     def use(self) -> Services:
         assert self.services is not None, "requests come after the start"
@@ -175,6 +176,7 @@ def create_app(
             if meta is not None:
                 await stack.enter_async_context(meta)
             running.services = await build_services(settings, database, directory or meta, running.wake, metrics)
+            stack.push_async_callback(running.services.intake.drain)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:
                 running.worker = build_worker(settings, running.services, used_sender, metrics)
@@ -207,10 +209,10 @@ def create_app(
                 allowed_origins=settings.allowed_origins,
             ),
             *webhook_routes(
-                lambda: running.use().webhooks.ingest,
+                lambda: running.use().intake.put,
                 app_secrets=settings.app_secrets,
                 verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,
-                answers=running.webhook_answers,
+                measured=metrics.webhook,
             ),
             *health_routes(
                 database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
@@ -218,7 +220,7 @@ def create_app(
             *metrics_routes(settings.metrics_token.reveal() if settings.metrics_token else None, exposition),
         ],
         lifespan=[lifespan],
-        middleware=[RequestIds(), NoTokensInUrls(), WebhooksMeasured(metrics.webhook)],
+        middleware=[RequestIds(), NoTokensInUrls()],
         cors_config=_cors(settings),
         before_send=[security_headers(policy_of(graphiql_page())) if settings.graphiql else security_headers()],
         after_exception=[_log_failure],

@@ -55,7 +55,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.described: list[Described] = []
-        self._webhooks = self._counter("invites_webhook_requests_total", "Bodies posted to the webhook.", "status")
+        self._webhooks = self._counter("invites_webhook_requests_total", "Bodies posted to the webhook.", "answer")
         self._webhook_seconds = self._histogram(
             "invites_webhook_seconds", "From the first line of a webhook's request to its answer 200.", _SECONDS
         )
@@ -79,17 +79,21 @@ class Metrics:
             self._statuses.labels(effect.value)
 
     @contextmanager
-    def webhook(self) -> Iterator[Callable[[int], None]]:
-        """Around one webhook request; what it gives is called with the status of the answer."""
-        started = time.perf_counter()
+    def webhook(self) -> Iterator[Callable[[str], None]]:
+        """Around one webhook request; what it gives is called with the name of the answer."""
+        started, answer = time.perf_counter(), "failed"
 
-        def answered(status: int) -> None:
-            self._webhooks.labels(str(status)).inc()
-            if status == 200:
+        def answered(name: str) -> None:
+            nonlocal answer
+            answer = name
+
+        try:
+            with self._webhooks_open.track_inprogress():
+                yield answered
+        finally:
+            self._webhooks.labels(answer).inc()
+            if answer == "kept":
                 self._webhook_seconds.observe(time.perf_counter() - started)
-
-        with self._webhooks_open.track_inprogress():
-            yield answered
 
     def statuses(self, effects: Mapping[StatusEffect, int]) -> None:
         for effect, count in effects.items():

@@ -29,9 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "strawberry", "graphql", "litestar", "msgspec", "cross_web", "app.domain", "app.db.tables", "app.db.keyset",
         "app.services", "app.schema", "app.auth", "app.whatsapp.codes",
     },
-    "app.counters": set(),
     "app.http": {
-        "litestar", "app.counters", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
+        "litestar", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
     },
     # Nothing else knows Prometheus: services and worker are given the one function that they call.
     "app.metrics": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},

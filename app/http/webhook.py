@@ -6,7 +6,8 @@ with 200, for days (Meta, "Webhooks: overview"), so a body is refused only when 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from litestar.exceptions import ClientException, InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 
-from app.counters import Counters
 from app.domain.errors import UnavailableError
 from app.services.failures import database_is_away
 from app.whatsapp.webhook import signature_matches, verify_challenge
@@ -29,7 +29,7 @@ SIGNATURE_HEADER: Final = "x-hub-signature-256"
 
 
 class Answer(StrEnum):
-    """How a posted body can be answered: the name under which it is counted, and the whole text of the answer."""
+    """How a posted body can be answered: its name is counted, its value is the whole text of the answer."""
 
     KEPT = "ok"
     NOT_SIGNED = "not signed"
@@ -57,27 +57,34 @@ _HEADERS: Final = {
     Answer.BUSY: {"Retry-After": _RETRY_SECONDS},
 }
 
-Answers = Counters[Answer]
-Ingest = Callable[[Sequence[bytes]], Awaitable[object]]
-"""Keeps bodies and applies what they say; returns once all of it is committed."""
+Keep = Callable[[bytes], Awaitable[None]]
+"""Keeps a body and applies what it says; returns once all of it is committed."""
+
+Measured = Callable[[], AbstractContextManager[Callable[[str], None]]]
+"""Around one request; what it gives hears the answer's name, in small letters."""
 
 AnyRequest = Request[Any, Any, Any]
 
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def _unmeasured() -> Iterator[Callable[[str], None]]:
+    yield lambda _answer: None
+
+
 def webhook_routes(
-    ingest: Callable[[], Ingest],
+    keep: Callable[[], Keep],
     *,
     app_secrets: Sequence[str],
     verify_token: str | None,
-    answers: Answers,
+    measured: Measured = _unmeasured,
     read_seconds: float = READ_SECONDS,
 ) -> list[HTTPRouteHandler]:
-    """The two handlers. ``ingest`` is asked for once per body, since it is there only after the start of the app.
+    """The two handlers. ``keep`` is asked for once per body, since it is there only after the start of the app.
 
-    ``app_secrets`` has two while one is being changed, none where the webhook is not set up. Each answer
-    is counted in ``answers``; a body that is not signed costs nothing else.
+    ``app_secrets`` has two while one is being changed, none where the webhook is not set up. A body that is not signed is
+    measured and costs nothing else.
     """
 
     @get(PATH, media_type=MediaType.TEXT)
@@ -88,8 +95,9 @@ def webhook_routes(
 
     @post(PATH, media_type=MediaType.TEXT, status_code=200, request_max_body_size=MAX_BYTES)
     async def receive(request: AnyRequest) -> Response[str]:
-        answer = await judged(request)
-        answers.add(answer)
+        with measured() as answered:
+            answer = await judged(request)
+            answered(answer.name.lower())
         return _text(_STATUS[answer], answer, _HEADERS.get(answer))
 
     async def judged(request: AnyRequest) -> Answer:
@@ -101,7 +109,7 @@ def webhook_routes(
         if not signature_matches(raw, _only_signature(request), app_secrets):
             return Answer.NOT_SIGNED
         try:
-            await ingest()([raw])
+            await keep()(raw)
         except UnavailableError:
             return Answer.BUSY
         except Exception as error:

@@ -9,6 +9,7 @@ from app.services.events import Events
 from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Health
+from app.services.intake import Intake
 from app.services.prechecks import Prechecks
 from app.services.reading import Reader
 from app.services.runs import Runs
@@ -35,6 +36,8 @@ class Services:
     sends: Sends
     runs: Runs
     webhooks: Webhooks
+    intake: Intake
+    """The one way of webhooks into ``webhooks``: in groups."""
     reader: Reader
     health: Health
     figures: Watch

@@ -7,9 +7,9 @@ written is the next. So a storm costs one commit for many bodies, and a lone web
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from app.domain.errors import UnavailableError
 from app.services.failures import database_is_away
@@ -24,7 +24,11 @@ GROUP_BYTES: Final = 4 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
-Ingest = Callable[[Sequence[bytes]], Awaitable[None]]
+
+class Ingests(Protocol):
+    """Keeps bodies and applies what they say; returns once all of it is committed. See ``services.webhooks``."""
+
+    async def ingest(self, bodies: Sequence[bytes]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -34,13 +38,15 @@ class _Waiting:
 
 
 class Intake:
-    """Takes bodies one by one and hands them to ``ingest`` in groups, one group at a time.
+    """Takes bodies one by one and hands them to ``webhooks`` in groups, one group at a time.
 
     Needs no start. ``drain`` waits for what is under way.
     """
 
-    def __init__(self, ingest: Ingest, *, waiting: int = MAX_WAITING, waiting_bytes: int = MAX_WAITING_BYTES) -> None:
-        self._ingest = ingest
+    def __init__(
+        self, webhooks: Ingests, *, waiting: int = MAX_WAITING, waiting_bytes: int = MAX_WAITING_BYTES
+    ) -> None:
+        self._webhooks = webhooks
         self._limit = waiting
         self._limit_bytes = waiting_bytes
         self._waiting: deque[_Waiting] = deque()
@@ -90,7 +96,7 @@ class Intake:
 
     async def _keep(self, group: list[_Waiting]) -> None:
         try:
-            await self._ingest([each.body for each in group])
+            await self._webhooks.ingest([each.body for each in group])
         except Exception as error:
             if len(group) == 1 or database_is_away(error):
                 _fail(group, error)

@@ -59,7 +59,7 @@ def test_processes_add_up(place: Installation) -> None:
     wait_for("both processes", lambda: len(pids(folder)) == 2)
 
     post(address, POSTS)
-    forged = 'invites_webhook_requests_total{"status": "401"}'
+    forged = 'invites_webhook_requests_total{"answer": "not_signed"}'
     limit = 'invites_db_connections_limit{"pool": "shared"}'
     # From whichever process each comes, and often enough for both.
     seen = [samples(address) for _ in range(10)]

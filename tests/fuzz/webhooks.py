@@ -83,12 +83,9 @@ def _sendable(value: bytes) -> bytes:
 
 
 async def _forged(world: World, case: tuple[bytes, Headers]) -> str:
-    answers = world.service.app.state["running"].webhook_answers
-    before = dict(answers.totals)
     response = await world.service.http.post(URL, content=case[0], headers=case[1])
     answer = Answer.TOO_LARGE if len(case[0]) > MAX_BYTES else Answer.NOT_SIGNED
     assert (response.status_code, response.text) == (413 if answer is Answer.TOO_LARGE else 401, answer)
-    assert dict(answers.totals) == before | {answer: before[answer] + 1}
     return str(response.status_code)
 
 

@@ -50,7 +50,7 @@ async def start(into: Intake, *given: bytes) -> list["asyncio.Task[None]"]:
 
 async def test_a_lone_body_does_not_wait_and_what_comes_meanwhile_is_one_group() -> None:
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     first = await start(into, b"first")
     assert database.groups == [[b"first"]]
     others = await start(into, *bodies(20))
@@ -64,7 +64,7 @@ async def test_a_lone_body_does_not_wait_and_what_comes_meanwhile_is_one_group()
 
 async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     first = await start(into, b"first")
     second = await start(into, b"second")
     database.open(1)
@@ -78,7 +78,7 @@ async def test_groups_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "GROUP", 8)
     monkeypatch.setattr(intake, "GROUP_BYTES", 100)
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     given = await start(into, b"first", *bodies(10), b"x" * 90, b"y" * 90, b"z" * 500)
     database.open()
     await asyncio.gather(*given)
@@ -88,7 +88,7 @@ async def test_groups_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_beyond_the_limit_it_says_come_again_and_later_takes_more() -> None:
     database = Database()
-    into = Intake(database.ingest, waiting=3, waiting_bytes=1_000)
+    into = Intake(database, waiting=3, waiting_bytes=1_000)
     given = await start(into, b"first", *bodies(3))
     with pytest.raises(UnavailableError):
         await into.put(b"too many")
@@ -102,7 +102,7 @@ async def test_beyond_the_limit_it_says_come_again_and_later_takes_more() -> Non
 
 async def test_a_poisoned_body_sinks_nobody_else() -> None:
     database = Database(b"3")
-    into = Intake(database.ingest)
+    into = Intake(database)
     database.open()
     answers = await asyncio.gather(*(into.put(body) for body in (b"first", *bodies(9))), return_exceptions=True)
     assert [answer for answer in answers if answer is not None] == [database.error]
@@ -113,7 +113,7 @@ async def test_a_poisoned_body_sinks_nobody_else() -> None:
 async def test_a_database_that_is_away_is_told_to_all_of_the_group_at_once() -> None:
     database = Database(b"3")
     database.error = ConnectionRefusedError()
-    into = Intake(database.ingest)
+    into = Intake(database)
     database.open()
     answers = await asyncio.gather(*(into.put(body) for body in (b"first", *bodies(9))), return_exceptions=True)
     assert answers == [database.error] * 10
@@ -122,7 +122,7 @@ async def test_a_database_that_is_away_is_told_to_all_of_the_group_at_once() -> 
 
 async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     given = await start(into, b"first", *bodies(3))
     given[2].cancel()
     database.open()
@@ -133,7 +133,7 @@ async def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
 
 async def test_the_end_waits_for_what_is_under_way() -> None:
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     given = await start(into, b"first", *bodies(3))
     ended = asyncio.create_task(into.drain())
     await asyncio.sleep(0)
@@ -147,7 +147,7 @@ async def test_the_end_waits_for_what_is_under_way() -> None:
 
 async def test_a_cancelled_writer_leaves_nobody_waiting() -> None:
     database = Database()
-    into = Intake(database.ingest)
+    into = Intake(database)
     given = await start(into, b"first", *bodies(3))
     assert into._writer is not None
     into._writer.cancel()
