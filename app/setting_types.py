@@ -135,13 +135,17 @@ def auth_secret(raw: str) -> Secret:
     # A text that repeats itself is found in its own double, before the second half.
     if len(set(raw)) < MIN_SECRET_CHARACTERS or raw in (raw + raw)[1:-1]:
         raise ValueError(f"must be random: it has too few different characters, or repeats itself; {_MAKE_ONE}")
+    if "," in raw:
+        # Behind the commas of ERASURE_SECRET, where it goes once it is changed, it would be two other keys.
+        raise ValueError(f"must have no comma in it; {_MAKE_ONE}")
     return Secret(raw)
 
 
 def erasure_secret(raw: str) -> Secret:
-    if any(len(part.encode()) < MIN_SECRET_BYTES for part in raw.split(",")):
+    keys = [each.strip() for each in raw.split(",")]
+    if any(len(key.encode()) < MIN_SECRET_BYTES for key in keys):
         raise ValueError(f"must be keys of at least {MIN_SECRET_BYTES} bytes each, with commas between them")
-    return Secret(raw)
+    return Secret(",".join(keys))
 
 
 def header_secret(raw: str) -> Secret:

@@ -135,7 +135,7 @@ async def measure(url: str, folder: Path, wanted: argparse.Namespace) -> bool:
     """True when the flood did what it should: nothing."""
     port = free_port(8700)
     env = {
-        "AUTH_SECRET": "made up for a benchmark, and long enough",
+        "AUTH_SECRET": "made up for a benchmark and long enough",
         "DATABASE_URL": url,
         "META_PHONE_NUMBER_ID": NUMBER,
         "META_WABA_ID": "200000000000001",

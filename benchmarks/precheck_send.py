@@ -108,7 +108,7 @@ async def run(folder: Path, recipients: int) -> bool:
     """True when both stayed below the limit."""
     settings = Settings.from_env(
         {
-            "AUTH_SECRET": "only for the benchmark, long enough for it",
+            "AUTH_SECRET": "only for the benchmark - long enough for it",
             "DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
             "META_PHONE_NUMBER_ID": "1",
             "META_WABA_ID": "2",

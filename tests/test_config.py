@@ -9,7 +9,7 @@ import pytest
 
 from app.config import Secret, Settings, SettingsError, described, settings_table
 
-SECRET = "only-for-tests, and thirty-two by"[:32]
+SECRET = "only-for-tests: and thirty-two by"[:32]
 ENV = {"AUTH_SECRET": SECRET}
 
 
@@ -47,6 +47,17 @@ def test_random_secrets_are_strong() -> None:
     for _ in range(200):
         made = [secrets.token_urlsafe(48), secrets.token_hex(16), "".join(digits.choices("0123456789", k=32))]
         assert [read(AUTH_SECRET=each).auth_secret.reveal() for each in made] == made
+
+
+def test_every_auth_secret_can_become_an_old_key_of_erasures() -> None:
+    """Once it is changed, what was erased under it is found by it alone."""
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET must have no comma in it; [^\n]*$"):
+        read(AUTH_SECRET=f"{SECRET},{SECRET[::-1]}")
+    new = "n" + SECRET
+    assert read().erasure_keys == (SECRET.encode(),)
+    for between in (",", ", ", " ,"):
+        after = read(AUTH_SECRET=new, ERASURE_SECRET=f"{new}{between}{SECRET}")
+        assert after.erasure_keys == (new.encode(), SECRET.encode())
 
 
 def test_bytes_count_and_not_characters() -> None:

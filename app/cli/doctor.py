@@ -15,12 +15,13 @@ from app.auth.keys import KeysError
 from app.cli.output import console, show_table, shown
 from app.cli.running import state_of
 from app.config import Secret, Settings, SettingsError, described
-from app.db.engine import UnitOfWork
+from app.db.engine import Database, UnitOfWork
 from app.db.tables import NumberRow, TemplateRow
 from app.domain.enums import MessageState, TemplateStatus
 from app.domain.errors import AppError
 from app.domain.texts import STATES
 from app.main import build_database, build_meta
+from app.services.erasure import require_all_keys
 from app.services.health import Concerns, DatabaseState, concerns
 
 Mark = Literal["ok", "warn", "fail"]
@@ -97,6 +98,7 @@ async def _examine(settings: Settings) -> list[Finding]:
             phone_number_id = settings.meta_phone_number_id
             findings += await database.read(lambda uow: _number(uow, phone_number_id))
         if state is DatabaseState.OK:
+            findings.append(await _erasure(database))
             after = timedelta(seconds=settings.unconfirmed_after)
             findings += _messages(await database.read(lambda uow: concerns(uow, after)))
     finally:
@@ -124,6 +126,14 @@ def _database(state: DatabaseState) -> Finding:
             return Finding("fail", "Database", "reachable, not at this version's schema. Run: invites migrate")
         case DatabaseState.AWAY:
             return Finding("fail", "Database", "not reachable. See that it runs and that DATABASE_URL is right.")
+
+
+async def _erasure(database: Database) -> Finding:
+    try:
+        await require_all_keys(database)
+    except AppError as error:
+        return Finding("fail", "Erasure", error.message)
+    return Finding("ok", "Erasure", "whoever was erased is recognised")
 
 
 def _provider(settings: Settings) -> list[Finding]:

@@ -13,7 +13,7 @@ from app.db.engine import Database
 
 T = TypeVar("T")
 
-SECRET = "only for tests: a secret of sixty-four bytes, as long as it has to"
+SECRET = "only for tests: a secret of sixty-four bytes - as long as it has to"
 
 
 def clear_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,11 @@ import sqlalchemy as sa
 from app.cli import prune as command
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import ReceiptRow
+from app.domain.enums import ErasureReason
+from app.domain.pseudonyms import Pseudonyms
+from app.services.erasure import Erasures
 from app.services.pruning import Pruning
-from tests.cli.commands import invites, the_line, with_database
+from tests.cli.commands import SECRET, invites, the_line, with_database
 from tests.logged import found_in
 from tests.sending.world import accepted, make_wedding, people, status, wamid
 
@@ -98,3 +101,25 @@ def test_doctor_shows_no_secret(aged: str, settings: pytest.MonkeyPatch) -> None
     result = invites("doctor")
     assert "keys of at least 32 bytes each" in result.stdout
     assert found_in(result.output) == []
+
+
+def test_doctor_finds_a_lost_key_of_erasures(migrated: str, settings: pytest.MonkeyPatch) -> None:
+    old = "only-for-tests: the key of an erasure"
+
+    async def erased(db: Database) -> None:
+        keyed = Database(db.url.render_as_string(hide_password=False), pseudonyms=Pseudonyms([old.encode()]))
+        try:
+            wedding = await make_wedding(keyed, people(1))
+            person = await wedding.world.person("Guest 00000")
+            await Erasures(keyed).erase_guest(wedding.world.admin, id=person.id, reason=ErasureReason.GUEST_REQUEST)
+        finally:
+            await keyed.close()
+
+    with_database(migrated, erased)
+    result = invites("doctor")
+    assert result.exit_code == 1
+    assert "fail  Erasure     Guests were erased with a key that is not set now" in result.stdout
+    settings.setenv("ERASURE_SECRET", f"{SECRET}, {old}")
+    result = invites("doctor")
+    assert "ok    Erasure     whoever was erased is recognised" in result.stdout
+    assert result.exit_code == 0, result.stdout

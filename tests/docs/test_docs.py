@@ -21,7 +21,7 @@ from tests.docs.lifecycle_diagram import diagram
 from tests.rights import table as rights
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -77,7 +77,7 @@ def _problem_of_make(words: list[str]) -> str | None:
 
 
 def _problem_of_invites(words: list[str]) -> str | None:
-    if not words or words == ["--help"]:
+    if not words or words in (["--help"], ["--version"]):
         return None
     command = main.get_command(click.Context(main), words[0])
     if command is None:

@@ -54,7 +54,7 @@ async def whole_loop(database_url: str, **options: Any) -> AsyncIterator[Loop]:
     async with serve(simulator) as meta_url:
         settings = Settings.from_env(
             {
-                "AUTH_SECRET": "only for the whole loop, long enough for it",
+                "AUTH_SECRET": "only for the whole loop - long enough for it",
                 "DATABASE_URL": database_url,
                 "META_GRAPH_URL": meta_url,
                 "META_PHONE_NUMBER_ID": NUMBER,

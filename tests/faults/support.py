@@ -224,7 +224,7 @@ _QUICK = (
 
 def _environment(folder: Path, url: str) -> dict[str, str]:
     return {
-        "AUTH_SECRET": "only for the tests of faults, long enough for them",
+        "AUTH_SECRET": "only for the tests of faults - long enough for them",
         "DATABASE_URL": url,
         "META_PHONE_NUMBER_ID": NUMBER,
         "META_WABA_ID": "200000000000001",
