@@ -7,7 +7,7 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test check mutants soak fuzz bench lock clean
+.PHONY: help setup demo test check mutants soak fuzz flood bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -21,11 +21,12 @@ demo: $(VENV)/.runtime ## Show the service with a made-up wedding and a simulate
 test: $(VENV)/.dev ## Run the tests on SQLite and PostgreSQL (ARGS="tests/cli -k token" for some of them)
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
-check: $(VENV)/.dev ## Format, lint, types, and whether schema.graphql is the code's
+check: $(VENV)/.dev ## Format, lint, types, schema.graphql, known faults of dependencies (AUDIT=required to insist)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/invites export-schema --check schema.graphql
+	@$(BIN)/python -m tests.audit
 
 mutants: $(VENV)/.dev ## Break the code on purpose, one guard at a time, and see the tests catch it
 	@$(BIN)/python -m tests.mutants $(ARGS)
@@ -35,6 +36,9 @@ soak: $(VENV)/.dev ## Five minutes of kills, storms, blocks and edits, then the 
 
 fuzz: $(VENV)/.dev ## Send 20,000 made-up requests, webhooks, lists and tokens (ARGS="--cases 1000 --seed 7")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+flood: $(VENV)/.dev ## Measure what 10,000 forged webhooks do to genuine ones (ARGS="--forged 1000")
+	@$(BIN)/python -m benchmarks.forged_flood $(ARGS)
 
 bench: $(VENV)/.dev ## Measure precheck and send of 10,000 recipients (ARGS="--recipients 1000" for another size)
 	@$(BIN)/python -m benchmarks.precheck_send $(ARGS)
