@@ -41,14 +41,14 @@ async def test_a_run_is_downloaded_with_all_that_is_known(idle: Service) -> None
     assert status == 200
     assert [tuple(row) for row in rows] == [HEADER] * len(rows)
     query = """query($r: ID!) { sendRun(id: $r) { messages { nodes {
-        id recipientName phone state rejectionReason sources { guestUnit { name } } } } } }"""
+        id recipientName phone state rejection { reason } sources { guestUnit { name } } } } } }"""
     told = (await idle.data(query, {"r": run}))["sendRun"]["messages"]["nodes"]
     assert [
         (row["message_id"], row["recipient"], row["phone"], row["state"], row["rejection_reason"], row["households"])
         for row in rows
     ] == [
         (
-            each["id"], each["recipientName"], safe(each["phone"] or ""), each["state"], each["rejectionReason"] or "",
+            each["id"], each["recipientName"], safe(each["phone"] or ""), each["state"], (each["rejection"] or {"reason": ""})["reason"],
             "; ".join(source["guestUnit"]["name"] for source in each["sources"]),
         )
         for each in told
