@@ -17,6 +17,7 @@ from app.config import Settings
 from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
+from app.http.exports import export_routes
 from app.http.health import health_routes
 from app.http.metrics import metrics_routes
 from app.http.requests import NoTokensInUrls, RequestIds
@@ -31,6 +32,7 @@ from app.services.bundle import Services
 from app.services.dispatch import Dispatch
 from app.services.erasure import Erasures, require_all_keys
 from app.services.events import Events
+from app.services.exports import Exports
 from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
@@ -114,6 +116,7 @@ async def build_services(
         intake=Intake(webhooks),
         reader=Reader(db, unconfirmed_after=unconfirmed_after),
         health=Health(db, unconfirmed_after),
+        exports=Exports(db),
         figures=Watch(db, unconfirmed_after),
     )
 
@@ -194,17 +197,18 @@ def create_app(
     async def exposition() -> bytes:
         return metrics.exposition(await running.use().figures.latest())
 
+    identify = verifier_for(settings).identify
+    rates = Rates(
+        mutations_per_minute=settings.mutations_per_minute, prechecks_per_minute=settings.prechecks_per_minute
+    )
     return Litestar(
         route_handlers=[
             graphql_controller(
                 build_schema(introspection=settings.graphiql, query_timeout=settings.query_timeout),
                 running.use,
-                verifier_for(settings).identify,
+                identify,
                 metrics.operation,
-                Rates(
-                    mutations_per_minute=settings.mutations_per_minute,
-                    prechecks_per_minute=settings.prechecks_per_minute,
-                ),
+                rates,
                 graphiql=settings.graphiql,
                 allowed_origins=settings.allowed_origins,
             ),
@@ -217,6 +221,7 @@ def create_app(
             *health_routes(
                 database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
             ),
+            *export_routes(lambda: running.use().exports, identify, rates.admit_mutation),
             *metrics_routes(settings.metrics_token.reveal() if settings.metrics_token else None, exposition),
         ],
         lifespan=[lifespan],

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app.services", "app.schema", "app.auth", "app.whatsapp.codes",
     },
     "app.http": {
-        "litestar", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
+        "litestar", "app.auth", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
     },
     # Nothing else knows Prometheus: services and worker are given the one function that they call.
     "app.metrics": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},

@@ -6,6 +6,7 @@ from app.db.engine import Database
 from app.services.blocks import Blocks
 from app.services.erasure import Erasures
 from app.services.events import Events
+from app.services.exports import Exports
 from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Health
@@ -40,4 +41,5 @@ class Services:
     """The one way of webhooks into ``webhooks``: in groups."""
     reader: Reader
     health: Health
+    exports: Exports
     figures: Watch
