@@ -5,12 +5,14 @@ written is the next. So a storm costs one commit for many bodies, and a lone web
 """
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from app import logs
 from app.domain.errors import UnavailableError
 from app.services.failures import database_is_away
 
@@ -21,6 +23,9 @@ GROUP: Final = 256
 """Bodies a transaction."""
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies of a group but the first: one body may be larger alone."""
+
+NAMED: Final = 10
+"""Requests that a group's log lines name at most."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,8 @@ class Ingests(Protocol):
 class _Waiting:
     body: bytes
     kept: "asyncio.Future[None]"
+    request: str | None
+    """Its id, as in the log."""
 
 
 class Intake:
@@ -65,11 +72,12 @@ class Intake:
         """
         if len(self._waiting) >= self._limit or self._bytes + len(body) > self._limit_bytes:
             raise UnavailableError("Too many webhooks are waiting to be kept.")
-        waiting = _Waiting(body, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(body, asyncio.get_running_loop().create_future(), logs.request_id.get())
         self._waiting.append(waiting)
         self._bytes += len(body)
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
+            # In a context of its own: else every later group would be logged under the request that started the task.
+            self._writer = asyncio.create_task(self._write(), context=contextvars.Context())
         await waiting.kept
 
     async def drain(self) -> None:
@@ -82,8 +90,8 @@ class Intake:
                 await self._keep(self._next())
         finally:
             self._writer = None
-            while self._waiting:  # only when this task was cancelled: nobody may wait for ever
-                self._waiting.popleft().kept.cancel()
+            _give_up(self._waiting)  # only when this task was cancelled: nobody may wait for ever
+            self._waiting.clear()
             self._bytes = 0
 
     def _next(self) -> list[_Waiting]:
@@ -95,6 +103,7 @@ class Intake:
         return group
 
     async def _keep(self, group: list[_Waiting]) -> None:
+        logs.request_id.set(" ".join(each.request for each in group[:NAMED] if each.request) or None)
         try:
             await self._webhooks.ingest([each.body for each in group])
         except Exception as error:
@@ -103,16 +112,27 @@ class Intake:
                 return
             # Whatever it is, it is one body's fault or everybody's; alone, each gets its own answer.
             log.exception("a group of %d webhooks could not be kept; keeping them one by one", len(group))
-            for each in group:
-                await self._keep([each])
+            await self._keep_one_by_one(group)
         except asyncio.CancelledError:
-            for each in group:
-                each.kept.cancel()
+            _give_up(group)
             raise
         else:
             for each in group:
                 if not each.kept.done():  # whoever asked may have gone
                     each.kept.set_result(None)
+
+    async def _keep_one_by_one(self, group: Sequence[_Waiting]) -> None:
+        try:
+            for each in group:
+                await self._keep([each])
+        except asyncio.CancelledError:
+            _give_up(group)  # nothing happens to those that have their answer
+            raise
+
+
+def _give_up(group: Sequence[_Waiting]) -> None:
+    for each in group:
+        each.kept.cancel()
 
 
 def _fail(group: Sequence[_Waiting], error: BaseException) -> None:

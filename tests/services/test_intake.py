@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from app import logs
 from app.domain.errors import UnavailableError
 from app.services import intake
 from app.services.intake import Intake
@@ -156,3 +157,40 @@ async def test_a_cancelled_writer_leaves_nobody_waiting() -> None:
     database.open()
     await into.put(b"again")
     assert database.kept == [b"again"]
+
+
+async def test_a_writer_that_is_cancelled_while_it_keeps_one_by_one_leaves_nobody_waiting() -> None:
+    database = Database(b"0")
+    into = Intake(database)
+    given = [asyncio.create_task(into.put(body)) for body in bodies(3)]
+    database.open(2)  # the group, and the first alone
+    await asyncio.wait(given[:1])
+    assert into._writer is not None
+    into._writer.cancel()
+    answers: list[object] = await asyncio.gather(*given, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ValueError, asyncio.CancelledError, asyncio.CancelledError]
+
+
+async def test_a_group_is_logged_under_its_own_requests() -> None:
+    seen: list[str | None] = []
+
+    class Listening(Database):
+        async def ingest(self, bodies: Sequence[bytes]) -> None:
+            seen.append(logs.request_id.get())
+            await super().ingest(bodies)
+
+    async def put(name: str) -> None:
+        logs.request_id.set(name)
+        await into.put(b"body")
+
+    database = Listening()
+    into = Intake(database)
+    first = [asyncio.create_task(put("first"))]
+    while not seen:
+        await asyncio.sleep(0)
+    others = [asyncio.create_task(put(name)) for name in ("second", "third")]
+    while into.waiting < len(others):
+        await asyncio.sleep(0)
+    database.open()
+    await asyncio.gather(*first, *others)
+    assert seen == ["first", "second third"]
