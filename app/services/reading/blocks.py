@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from app.db.blocks import on_their_way
 from app.db.engine import UnitOfWork
 from app.db.keyset import Keyset, Page, page
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow
+from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow, WorkspaceRow
 from app.domain import ids
+from app.domain.phone import normalise, spellings
 from app.domain.search import ESCAPE, needle
 from app.services.base import Actor
 from app.services.reading.base import Reading, empty, first_column, known, listed
@@ -40,7 +41,8 @@ class BlockReading(Reading):
     ) -> Page[DoNotMessageRow]:
         """Newest first; ``active`` None lists revoked ones too. Entries of the number only where they match a guest.
 
-        ``search`` is a part of the phone, or of the name of a guest with this phone.
+        ``search`` is a part of the phone, or of the name of a guest with this phone. A whole phone, in any spelling, finds
+        the entry of an erased guest too, of whom nothing else is left.
         """
         window = _ENTRIES.window(first, after, workspace_id, search, active)
         if not ids.is_id(ids.WORKSPACE, workspace_id):
@@ -48,9 +50,15 @@ class BlockReading(Reading):
         query = sa.select(DoNotMessageRow).where(blocks_seen(actor, workspace_id))
         if active is not None:
             query = query.where(DoNotMessageRow.active == active)
-        if (pattern := needle(search)) is not None:
-            query = query.where(_found(workspace_id, pattern))
-        return await self._read(lambda uow: page(uow, query, window, first_column))
+        pattern = needle(search)
+
+        async def unit(uow: UnitOfWork) -> Page[DoNotMessageRow]:
+            if search is None or pattern is None:
+                return await page(uow, query, window, first_column)
+            found = _found(workspace_id, pattern) | await _spelled(uow, workspace_id, search)
+            return await page(uow, query.where(found), window, first_column)
+
+        return await self._read(unit)
 
     async def block_evidence(self, actor: Actor, entry_ids: Sequence[str]) -> dict[str, BlockEvidence]:
         """By entry; without those whose evidence this actor may not read."""
@@ -79,6 +87,18 @@ class BlockReading(Reading):
             return {entry_id: found.get(entry_id, []) for entry_id in seen}
 
         return await self._read(unit)
+
+
+async def _spelled(uow: UnitOfWork, workspace_id: str, search: str) -> sa.ColumnElement[bool]:
+    """Entries of the phone that ``search`` is, if it is one, in all its spellings and under their pseudonyms."""
+    region = await uow.session.scalar(sa.select(WorkspaceRow.default_region).where(WorkspaceRow.id == workspace_id))
+    phone = normalise(search, region or "").e164
+    if phone is None:
+        return sa.false()
+    keys = [key for spelling in sorted(spellings(phone)) for key in (spelling, *uow.pseudonyms.all_of(spelling))]
+    return DoNotMessageRow.id.in_(
+        sa.select(DoNotMessageSpellingRow.entry_id).where(DoNotMessageSpellingRow.spelling.in_(keys))
+    )
 
 
 def _found(workspace_id: str, pattern: str) -> sa.ColumnElement[bool]:
