@@ -12,7 +12,7 @@ from app.db.engine import UnitOfWork
 from app.db.keyset import Keyset, Page, page
 from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow, WorkspaceRow
 from app.domain import ids
-from app.domain.phone import normalise, spellings
+from app.domain.phone import normalise
 from app.domain.pseudonyms import LEAD
 from app.domain.search import ESCAPE, needle
 from app.services.base import Actor
@@ -91,14 +91,14 @@ class BlockReading(Reading):
 
 
 async def _spelled(uow: UnitOfWork, workspace_id: str, search: str) -> sa.ColumnElement[bool]:
-    """Entries of the phone that ``search`` is, if it is one, in all its spellings and under their pseudonyms."""
+    """Entries of the phone that ``search`` is, if it is one. They keep all their spellings, an erased one's as pseudonyms."""
     region = await uow.session.scalar(sa.select(WorkspaceRow.default_region).where(WorkspaceRow.id == workspace_id))
     phone = normalise(search, region or "").e164
     if phone is None:
         return sa.false()
-    keys = [key for spelling in sorted(spellings(phone)) for key in (spelling, *uow.pseudonyms.all_of(spelling))]
+    stored = [phone, *uow.pseudonyms.all_of(phone)]
     return DoNotMessageRow.id.in_(
-        sa.select(DoNotMessageSpellingRow.entry_id).where(DoNotMessageSpellingRow.spelling.in_(keys))
+        sa.select(DoNotMessageSpellingRow.entry_id).where(DoNotMessageSpellingRow.spelling.in_(stored))
     )
 
 
