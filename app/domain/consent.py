@@ -16,15 +16,15 @@ MAX_EVIDENCE = 500
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _GIVEN = re.compile(rf"(?:(?P<yes>yes|agreed)\b)?\W*(?P<day>{_DAY})?\b\W*(?P<how>.*)", re.IGNORECASE | re.ASCII)
 _DOUBT = re.compile(
-    r"[?？¿]|n't\b|नही|"
+    r"[?？¿]|n[' ]t\b|नही|"
     r"\b(?:(?:dont|doesnt|didnt|wont|cant|cannot|isnt|wasnt|hasnt|havent|no|non|none|nope|nah|nahi|nahin|nay|nil|not|nor|never"
     r"|nobody|nothing|neither|without|against|but|if|until|unless|except|maybe|perhaps|probably|later|missing|tbc|tbd|tba"
     r"|deny|denie[ds]|blocked|on hold|to be|false|unknown|unsure|unclear|uncertain|unwilling|unanswered|unconfirmed)\b"
     r"|refus|declin|reject|disagree|dissent|object|oppos|revo[ck]|withdr|retract|rescind|cancel|expir|lapse|stop|unsubs"
-    r"|opt(?:s|ed|ing)?[ -]*out|pending|await|wait|ask)"
+    r"|opt(?:s|ed|ing)?[ -]*out|pending|await|(?:wait|ask)(?:s|ed|ing)?\b)"
 )
 """In the folded text (``name_key``), words and beginnings of words with which a yes is none. Rather one too many: the
-operator is told and can say it in other words.
+operator is told and can say it in other words. An acute accent that stands for an apostrophe is folded to a space.
 """
 _YES = frozenset({"yes", "y", "true", "1", "x", "ok", "agreed", "given", "✓", "✔"})
 NO_WORDS = frozenset({"", "no", "n", "false", "0", "-", "–", "none", "nil", "na", "n/a"})
@@ -49,7 +49,7 @@ def read_consent(cell: str, source: str = "") -> tuple[Consent | None, str | Non
     word = name_key(text)
     if word in NO_WORDS:
         return None, None
-    if _DOUBT.search(word) or _DOUBT.search(name_key(how)):
+    if _doubted(text) or _doubted(how):
         return None, _unknown(_evidence(text, how))
     if word in _YES:
         return Consent(_evidence(text, how)), None
@@ -61,6 +61,10 @@ def read_consent(cell: str, source: str = "") -> tuple[Consent | None, str | Non
             return None, _unknown(text)
         return Consent(_evidence(text, how), at), None
     return None, _unknown(text)
+
+
+def _doubted(text: str) -> bool:
+    return _DOUBT.search(name_key(text).replace("_", " ")) is not None
 
 
 def _evidence(text: str, how: str) -> str:

@@ -49,9 +49,9 @@ def wide(text: str) -> str:
 
 
 GIVEN = st.sampled_from(["yes", "YES", "agreed", "2026-03-01", "yes 2026-03-01", "Yes, 2026-03-01"])
-BETWEEN = st.sampled_from([" ", ", ", ": ", " - ", " – ", "; ", ". ", " (", "\n", "\t", "/", " … "])
+BETWEEN = st.sampled_from([" ", ", ", ": ", " - ", " – ", "; ", ". ", " (", "\n", "\t", "/", " … ", " _"])
 TAIL = st.sampled_from(
-    ["", "by phone", "form 12", "on the website", "her mother said so", "signed", "Ärzte-Liste", "हाँ"]
+    ["", "by phone", "form 12", "on the website", "her mother said so", "Askari Road", "signed", "Ärzte-Liste", "हाँ"]
 )
 NOTES = st.sampled_from([
     "no", "not", "never", "refused", "refuses", "declined", "withdrawn", "withdrew", "revoked", "revocation", "against",
