@@ -75,8 +75,7 @@ async def following(uow: UnitOfWork, old: Old, after: Sequence[Key], limit: int)
     query = sa.select(*old.key).where(old.due).order_by(*old.key).limit(limit)
     for last in after:
         values = [sa.literal(value, column.type) for value, column in zip(last, old.key, strict=True)]
-        # The first column by itself too: PostgreSQL does not take the beginning of a row's comparison to an index.
-        query = query.where(old.key[0] >= values[0], sa.tuple_(*old.key) > sa.tuple_(*values))
+        query = query.where(sa.tuple_(*old.key) > sa.tuple_(*values))
     return [tuple(row) for row in await uow.session.execute(query)]
 
 
