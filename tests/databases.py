@@ -49,6 +49,13 @@ class Databases:
         self._serial += 1
         return self._sqlite() if kind == "sqlite" else self._postgres()
 
+    def bare(self, kind: str) -> str:
+        """A database without tables, for tests of migrations; returns its URL."""
+        self._serial += 1
+        if kind == "sqlite":
+            return f"sqlite+aiosqlite:///{self.folder / f'{self._serial}.db'}"
+        return self._postgres("template1")
+
     def drop(self, url: str) -> None:
         """Empty it for the next test."""
         if url.startswith("sqlite"):
@@ -98,9 +105,9 @@ class Databases:
         asyncio.run(_admin(url, *(f"ALTER SYSTEM SET {name} = off" for name in settings), "SELECT pg_reload_conf()"))
         return url
 
-    def _postgres(self) -> str:
+    def _postgres(self, template: str = _TEMPLATE) -> str:
         name = f"test_{os.getpid()}_{self._serial}"
-        asyncio.run(_admin(self.postgres_admin_url(), f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}"))
+        asyncio.run(_admin(self.postgres_admin_url(), f"CREATE DATABASE {name} TEMPLATE {template}"))
         return _sqlalchemy_url(self.postgres_admin_url(), name)
 
 

@@ -44,7 +44,7 @@ async def _read(settings: Settings, workspace_id: str | None, limit: int, *, ref
 
 
 def _lines(entry: AuditRow) -> tuple[str, str]:
-    """Who and what, then where, so that ids stay whole. A subject may be a phone; a stranger's target is what they sent."""
+    """Who and what, then where, so that ids stay whole. A subject may be a phone; the target, in old entries, what a stranger sent."""
     parts = (entry.actor_text, entry.text, entry.target_id or "")
     who, what, target = (shown(masked(part).replace("\n", " ")) for part in parts)
     return (

@@ -1,8 +1,9 @@
 """Texts and entries whose time is over, batch by batch. Ids are made when a row is, so their range says a row's age."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -10,14 +11,16 @@ from app.db.engine import UnitOfWork
 from app.db.tables import AttemptRow, AuditRow, ImportRowRow, ReceiptRow, StatusItemRow
 from app.domain import ids
 
+Key = tuple[Any, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Old:
     """Rows of one kind that are due: by ``key`` in the order in which they are worked off."""
 
     what: str
-    key: tuple[Any, ...]
-    """The primary key."""
+    key: Key
+    """Columns that together name a row: the primary key, behind what an index orders by where that is another column."""
     due: sa.ColumnElement[bool]
     cleared: dict[str, Any] | None
     """What takes the place of the texts; None deletes the rows."""
@@ -42,7 +45,7 @@ def texts(before: datetime) -> list[Old]:
         ),
         Old(
             "Answers to requests",
-            (AttemptRow.message_id, AttemptRow.n),
+            (AttemptRow.finished_at, AttemptRow.message_id, AttemptRow.n),
             (AttemptRow.finished_at < before) & AttemptRow.answer.is_not(None),
             {"answer": None},
         ),
@@ -57,7 +60,9 @@ def texts(before: datetime) -> list[Old]:
 
 def audit(before: datetime) -> Old:
     """The database refuses to delete any that is younger than twelve months."""
-    return Old("Audit entries", (AuditRow.id,), AuditRow.at < before, None)
+    # The id alone would do, but it is the time that the database looks at.
+    due = (AuditRow.id < ids.first_at(ids.AUDIT, before)) & (AuditRow.at < before)
+    return Old("Audit entries", (AuditRow.id,), due, None)
 
 
 async def count(uow: UnitOfWork, old: Old) -> int:
@@ -65,26 +70,25 @@ async def count(uow: UnitOfWork, old: Old) -> int:
     return (await uow.session.execute(query)).scalar_one()
 
 
-async def clear(
-    uow: UnitOfWork, old: Old, after: tuple[Any, ...] | None, limit: int
-) -> tuple[tuple[Any, ...] | None, int]:
-    """The next rows behind ``after``: the last one's key, None when there are no more, and how many they were.
-
-    Rows that somebody has just locked are left for the next time.
-    """
+async def following(uow: UnitOfWork, old: Old, after: Sequence[Key], limit: int) -> list[Key]:
+    """The keys of the next rows that are due: the first ones, or those behind the one in ``after``."""
     query = sa.select(*old.key).where(old.due).order_by(*old.key).limit(limit)
-    if after is not None:
-        query = query.where(sa.tuple_(*old.key) > sa.tuple_(*map(_typed, after, old.key)))
-    keys = [tuple(row) for row in await uow.session.execute(query.with_for_update(skip_locked=True))]
-    if not keys:
-        return None, 0
-    given = uow.rows({column.key: column.type for column in old.key}, keys, "old")
-    these = sa.tuple_(*old.key).in_(sa.select(*given.c))
+    for last in after:
+        values = [sa.literal(value, column.type) for value, column in zip(last, old.key, strict=True)]
+        query = query.where(sa.tuple_(*old.key) > sa.tuple_(*values))
+    return [tuple(row) for row in await uow.session.execute(query)]
+
+
+async def clear(uow: UnitOfWork, old: Old, keys: Sequence[Key]) -> int:
+    """How many of these rows were still due and are cleared now; what somebody has locked is left for the next time."""
     kind = old.key[0].class_
+    given = uow.rows({column.key: column.type for column in old.key}, keys, "old")
+    primary = sa.inspect(kind).primary_key
+    these = sa.tuple_(*primary).in_(
+        sa.select(*primary)
+        .where(sa.tuple_(*primary).in_(sa.select(*(given.c[column.key] for column in primary))), old.due)
+        .with_for_update(skip_locked=True)
+    )
     statement = sa.delete(kind) if old.cleared is None else sa.update(kind).values(old.cleared)
-    await uow.session.execute(statement.where(these).execution_options(synchronize_session=False))
-    return keys[-1], len(keys)
-
-
-def _typed(value: Any, column: Any) -> sa.ColumnElement[Any]:
-    return sa.literal(value, column.type)
+    done = await uow.session.execute(statement.where(these).execution_options(synchronize_session=False))
+    return cast("sa.CursorResult[Any]", done).rowcount

@@ -16,13 +16,12 @@ some row gives stays, else the first one given is taken; and names are looked fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 from app.domain import ids
 from app.domain.enums import PhoneStatus, Side
 from app.domain.guest_list import MAX_TAGS, GuestRow, household_key, tag_key
 from app.domain.import_plan import ImportPlan, Known, ListedBlock, ListedConsent, Person, RowResult, Unit
+from app.domain.import_wishes import Wishes, choose
 from app.domain.phone import Phone
 from app.domain.text import name_key
 
@@ -30,22 +29,10 @@ NAMELESS = "Guest"
 """How a person is called for whom the list gives neither a name nor a household: fit for "Dear Guest"."""
 MAX_ALSO_KNOWN_AS = 20
 
-V = TypeVar("V")
-
 
 def plan_import(known: Known, rows: Sequence[tuple[GuestRow, Phone]]) -> ImportPlan:
     """Judge every row; results in the order of the list. ``known`` is used up: its people become the new state."""
     return _Planner(known).plan(rows)
-
-
-@dataclass(slots=True)
-class _Wishes:
-    """What the rows say of one household, in their order, each with the row that said it."""
-
-    sides: list[tuple[Side, RowResult]] = field(default_factory=list)
-    primaries: list[tuple[str, RowResult]] = field(default_factory=list)
-    shared: list[tuple[str, RowResult]] = field(default_factory=list)
-    """Phones that are active in another household."""
 
 
 class _Planner:
@@ -68,7 +55,7 @@ class _Planner:
         self._changed_people: dict[str, Person] = {}
         self._new_tags: list[tuple[str, str, str]] = []
         self._new_unit_tags: list[tuple[str, str]] = []
-        self._wishes: dict[str, tuple[Unit, _Wishes]] = {}
+        self._wishes: dict[str, tuple[Unit, Wishes]] = {}
         self._raw_phones: dict[str, tuple[Person, list[tuple[str, RowResult]]]] = {}
         self._first_rows: dict[str, int] = {}
         self._blocked = known.blocked
@@ -260,35 +247,17 @@ class _Planner:
     def _settle(self) -> None:
         """Decide what rows may have said differently, once all of them are known."""
         for person, given in self._raw_phones.values():
-            raw, giver = _choose(person.raw_phone, given)
+            raw, giver = choose(person.raw_phone, given)
             if giver:
                 person.raw_phone, person.status = raw, PhoneStatus.MALFORMED
                 self._person_changed(person, giver)
         reachable = {person.unit.id for person in self._people if person.phone and person.unit and not person.archived}
         for unit, wishes in self._wishes.values():
-            self._settle_unit(unit, wishes, reachable=unit.id in reachable)
+            for giver in wishes.settle(unit, new=unit.id in self._new_units, reachable=unit.id in reachable):
+                self._unit_changed(unit, giver)
 
-    def _settle_unit(self, unit: Unit, wishes: _Wishes, *, reachable: bool) -> None:
-        # The side of a new household is a default that no list has given yet.
-        stored = None if unit.id in self._new_units else unit.side
-        side, giver = _choose(stored, wishes.sides)
-        if giver:
-            unit.side = side or Side.NEUTRAL
-            self._unit_changed(unit, giver)
-        unit.delivery_phone, giver = _choose(unit.delivery_phone, wishes.primaries)
-        for phone, result in wishes.primaries:
-            if phone != unit.delivery_phone:
-                result.notes.append("Another phone of this household is primary.")
-        if unit.delivery_phone is None and not reachable:
-            unit.delivery_phone, giver = _choose(None, wishes.shared)
-        for phone, result in wishes.shared:
-            if phone == unit.delivery_phone:
-                result.notes.append("This household receives on it too; one message goes to the phone.")
-        if giver:
-            self._unit_changed(unit, giver)
-
-    def _wish(self, unit: Unit) -> _Wishes:
-        return self._wishes.setdefault(unit.id, (unit, _Wishes()))[1]
+    def _wish(self, unit: Unit) -> Wishes:
+        return self._wishes.setdefault(unit.id, (unit, Wishes()))[1]
 
     def _unit_changed(self, unit: Unit, result: RowResult) -> None:
         result.changed = True
@@ -299,10 +268,3 @@ class _Planner:
         result.changed = True
         if person.id not in self._new_people:
             self._changed_people[person.id] = person
-
-
-def _choose(stored: V, given: Sequence[tuple[V, RowResult]]) -> tuple[V, RowResult | None]:
-    """The value to keep, and the row that changed it. What is stored stays while any row gives it, else the first wins."""
-    if not given or any(value == stored for value, _ in given):
-        return stored, None
-    return given[0]

@@ -16,7 +16,6 @@ from app.domain import ids
 from app.domain.enums import AuditAction, Permission, Role
 from app.domain.errors import AppError, ForbiddenError, NotFoundError
 from app.domain.roles import permissions
-from app.domain.text import storable
 from app.services import audit
 from app.services.base import Actor
 
@@ -105,7 +104,7 @@ def not_found(actor: Actor, *, doing: str, target_id: str | None) -> AppError:
         actor=actor,
         workspace_id=None,
         member=None,
-        target_id=storable(target_id or "")[:80],
+        target_id=target_id,
     )
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 AUDIT_MONTHS = 12
-"""How long the database itself keeps entries, see the triggers of migration 0002."""
+"""How long the database itself keeps entries, see the triggers of migration 0005."""
+
+NO_ID = "(no id)"
+"""The target of an entry about a refused attempt on something that no id names."""
 
 
 def months_before(moment: datetime, months: int) -> datetime:
@@ -84,9 +87,13 @@ def refuse(
     member: MemberRow | None,
     target_id: str | None,
 ) -> AppError:
-    """Hang an entry on ``error``: ``UseCases`` writes it after the transaction that the error rolls back."""
+    """Hang an entry on ``error``: ``UseCases`` writes it after the transaction that the error rolls back.
+
+    ``target_id`` is whatever somebody asked for. What is no id is not kept: it could be a phone, and nobody could erase it.
+    """
+    asked_for = target_id if target_id and ids.prefix_of(target_id) else NO_ID
     error.__dict__["audit_entry"] = _entry(
-        action, text, workspace_id=workspace_id, actor=actor, member=member, target_id=target_id
+        action, text, workspace_id=workspace_id, actor=actor, member=member, target_id=asked_for
     )
     return error
 

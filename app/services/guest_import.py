@@ -86,9 +86,9 @@ class GuestImports(UseCases):
             audit.record(
                 uow, AuditAction.GUEST_IMPORT, f"Imported a guest list of {len(judged)} rows", workspace_id=workspace_id,
                 actor=actor, member=access.member, target_id=done.id,
+                # Not the file's name, which may be a guest's.
                 after={
-                    "fileName": done.file_name, "outcomes": outcomes,
-                    "blocked": len(plan.new_blocks), "consents": len(plan.new_consents),
+                    "outcomes": outcomes, "blocked": len(plan.new_blocks), "consents": len(plan.new_consents),
                 },
             )  # fmt: skip
             return done

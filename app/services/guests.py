@@ -230,12 +230,16 @@ def _record_changes(
 
 
 def _without_names(shown: Mapping[str, Any], changed: list[str]) -> dict[str, Any]:
-    """A trail that cannot be changed must not hold what a guest may want erased: it says that a name changed, not which."""
+    """A trail that cannot be changed must not hold what a guest may want erased: it says that a name changed, not which.
+
+    Tags are free text, and families write names into them.
+    """
     return {name: _HIDDEN[name](shown[name]) if name in _HIDDEN else shown[name] for name in changed}
 
 
 _HIDDEN: dict[str, Callable[[Any], Any]] = {
     "name": lambda _name: "(a name)",
+    "tags": lambda tags: f"({len(tags)} tags)",
     "consent": lambda consent: consent and {**consent, "evidence": "(a text)"},
 }
 

@@ -1,5 +1,6 @@
 """``invites prune``: let go of what has been kept long enough. Bodies go, facts never do."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,10 +50,9 @@ class Pruning:
         return await self._db.read(lambda uow: pruning.count(uow, old))
 
     async def _clear(self, old: pruning.Old) -> int:
-        rows, last = 0, None
-        while True:
-            after = last
-            last, found = await self._db.write(lambda uow: pruning.clear(uow, old, after, BATCH))  # noqa: B023 - awaited before the next turn
-            rows += found
-            if last is None:
-                return rows
+        """Found in a snapshot, which nobody waits for; only a batch that is there is written."""
+        rows = 0
+        keys: list[pruning.Key] = []
+        while keys := await self._db.read(functools.partial(pruning.following, old=old, after=keys[-1:], limit=BATCH)):
+            rows += await self._db.write(functools.partial(pruning.clear, old=old, keys=keys))
+        return rows

@@ -22,9 +22,10 @@ def workspace_id(migrated: str) -> str:
         world = World(db)
         made = family(world, world.number(), "asha", phones())
         world.audit(made.workspace, AuditAction.GUEST_EDIT, f"Called {PHONE} about it")
+        world.audit(None, AuditAction.ACCESS_REFUSED, "as earlier versions wrote", target_id=f"evt of {PHONE}\x1b[31m")
         await world.save()
         events = Events(db)
-        for target in (made.event.id, f"evt of {PHONE}\x1b[31m"):
+        for target in (made.event.id, PHONE):
             with pytest.raises(NotFoundError):
                 await events.update_event(Actor(PHONE, "Zara"), id=target, title="Mine")
         coordinator = Actor("asha-coordinator", "C")
@@ -43,10 +44,12 @@ def test_what_was_refused_newest_first(workspace_id: str) -> None:
         "ACCESS_REFUSED  Asha-Coordinator (asha-coordinator): Refused: change who may see an event",
         "ACCESS_REFUSED  Zara (+91•••••0007): Refused or unknown: edit an event",
         "ACCESS_REFUSED  Zara (+91•••••0007): Refused or unknown: edit an event",
+        "ACCESS_REFUSED  somebody: as earlier versions wrote",
     ]
     assert places[0].startswith(f"    workspace {workspace_id}, target evt_")
-    assert places[1] == "    workspace –, target evt of +91•••••0007[31m"
+    assert places[1] == "    workspace –, target (no id)"
     assert places[2].startswith("    workspace –, target evt_")
+    assert places[3] == "    workspace –, target evt of +91•••••0007[31m"
     assert PHONE not in result.stdout
     assert "\x1b" not in result.stdout
 

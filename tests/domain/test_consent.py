@@ -1,8 +1,11 @@
 """Consent in a guest list: given by a yes or a day, never guessed."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.consent import MAX_EVIDENCE, Consent, read_consent
 
@@ -38,3 +41,58 @@ def test_anything_else_is_not_guessed_at(cell: str) -> None:
     assert consent is None
     assert problem is not None
     assert f"Consent “{cell}” is not understood" in problem
+
+
+def wide(text: str) -> str:
+    """In full-width letters, as a phone with a Japanese keyboard writes them."""
+    return "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text)
+
+
+GIVEN = st.sampled_from(["yes", "YES", "agreed", "2026-03-01", "yes 2026-03-01", "Yes, 2026-03-01"])
+BETWEEN = st.sampled_from([" ", ", ", ": ", " - ", " – ", "; ", ". ", " (", "\n", "\t", "/", " … ", " _"])
+TAIL = st.sampled_from(
+    ["", "by phone", "form 12", "on the website", "her mother said so", "Askari Road", "signed", "Ärzte-Liste", "हाँ"]
+)
+NOTES = st.sampled_from([
+    "no", "not", "never", "refused", "refuses", "declined", "withdrawn", "withdrew", "revoked", "revocation", "against",
+    "pending", "unknown", "asked", "to ask", "?", "didn't", "don’t", "dont", "won´t", "opted out", "opt-out", "unsubscribed",
+    "but e-mail only", "if he calls back", "cancelled", "expired", "waiting", "tbc", "maybe", "nahi", "नहीं", "rejected", "n't",
+])  # fmt: skip
+
+
+@given(
+    GIVEN,
+    BETWEEN,
+    TAIL,
+    BETWEEN,
+    NOTES,
+    BETWEEN,
+    TAIL,
+    st.booleans(),
+    st.sampled_from([str, str.upper, str.title, wide]),
+)
+def test_what_takes_a_yes_back_or_doubts_it_is_no_consent(
+    given: str,
+    first: str,
+    before: str,
+    second: str,
+    note: str,
+    third: str,
+    after: str,
+    beside: bool,
+    written: Callable[[str], str],
+) -> None:
+    """Wherever it stands: in the cell, or in the column that says how."""
+    tail = f"{before}{second}{written(note)}{third}{after}"
+    consent, problem = read_consent(given, tail) if beside else read_consent(f"{given}{first}{tail}")
+    assert consent is None
+    assert problem is not None
+    assert "is not understood, so none is recorded" in problem
+
+
+@given(GIVEN, BETWEEN, TAIL, st.booleans())
+def test_what_only_says_how_is_kept(given: str, between: str, tail: str, beside: bool) -> None:
+    consent, problem = read_consent(given, tail) if beside else read_consent(f"{given}{between}{tail}")
+    assert problem is None
+    assert consent is not None
+    assert tail in consent.evidence

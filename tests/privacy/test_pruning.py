@@ -1,7 +1,11 @@
 """``invites prune``: texts and old audit go, facts and counts stay, and what checks and replays says what it skips."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import anyio
 import pytest
 import sqlalchemy as sa
 
@@ -17,6 +21,8 @@ from app.db.tables import (
     SendRunRow,
     StatusItemRow,
 )
+from app.domain import ids
+from app.domain.enums import AuditAction, ImportOutcome, MessageState
 from app.services import base, pruning
 from app.services.audit import months_before
 from app.services.pruning import Pruning
@@ -24,6 +30,7 @@ from app.services.replay import Replay
 from app.services.verification import Verification
 from app.whatsapp.kept import read_again
 from tests.privacy.database import places
+from tests.reading.world import World
 from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, status, wamid
 from tests.services.world import contents, rows
 
@@ -80,6 +87,8 @@ async def test_audit_goes_after_its_months_and_verify_says_so(
     old = datetime.now(UTC) - timedelta(days=400)
     with monkeypatch.context() as patch:
         patch.setattr(base, "utc_now", lambda: old)
+        patch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(old.timestamp() * 1e9)))
+        patch.setattr(ids, "_last", 0)
         run_id = await wedding.send(wedding.request(include_already_invited=True))
     assert (await prune_in(wedding.db, 0).prune())[-1].rows == 1
     await created(wedding, old - timedelta(days=1), SendRunRow.id != run_id)
@@ -92,6 +101,124 @@ async def test_audit_goes_after_its_months_and_verify_says_so(
     await created(wedding, old + timedelta(days=100), SendRunRow.id == run_id)
     report = await Verification(wedding.db, read_again).verify()
     assert [check.name for check in report.failed] == ["author"], "a younger run must have its entry"
+
+
+async def test_where_nothing_is_due_nothing_is_written_and_nobody_waited_for(wedding: Wedding) -> None:
+    async with wedding.db.connection() as writer:
+        if wedding.db.sqlite:
+            await writer.execute(sa.text("SELECT 1"))  # BEGIN IMMEDIATE: nobody else can write
+        else:
+            await writer.execute(sa.text("LOCK TABLE receipts, status_items, attempts, audit IN EXCLUSIVE MODE"))
+        with anyio.fail_after(30):
+            pruned = await prune_in(wedding.db, 89).prune(apply=True)
+        await writer.rollback()
+    assert [each.rows for each in pruned] == [0] * 5
+
+
+async def test_what_somebody_has_locked_is_left_and_the_rest_goes(wedding: Wedding) -> None:
+    if wedding.db.sqlite:
+        pytest.skip("SQLite locks the whole file, see above")
+    async with wedding.db.connection() as other:
+        query = sa.select(AttemptRow.n).order_by(AttemptRow.finished_at).limit(1).with_for_update()
+        await other.execute(query)
+        with anyio.fail_after(30):
+            pruned = {each.what: each.rows for each in await prune_in(wedding.db, 91).prune(apply=True)}
+        await other.rollback()
+    assert pruned["Answers to requests"] == 2
+    again = {each.what: each.rows for each in await prune_in(wedding.db, 91).prune(apply=True)}
+    assert sum(again.values()) == again["Answers to requests"] == 1
+
+
+async def test_answers_of_one_moment_all_go(wedding: Wedding) -> None:
+    """More of them than a batch has."""
+
+    async def unit(uow: UnitOfWork) -> None:
+        await uow.session.execute(sa.update(AttemptRow).values(finished_at=datetime.now(UTC)))
+
+    await wedding.db.write(unit)
+    pruned = {each.what: each.rows for each in await prune_in(wedding.db, 91).prune(apply=True)}
+    assert pruned["Answers to requests"] == 3
+
+
+async def test_what_is_due_is_found_by_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "BATCH", 50)
+    await _much_to_prune(db)
+    plans: list[str] = []
+    statements = await _asked(db)
+    for kind in ("SELECT", "UPDATE", "DELETE"):
+        assert any(statement.startswith(kind) for statement, _ in statements), kind
+    explain = "EXPLAIN QUERY PLAN " if db.sqlite else "EXPLAIN "
+
+    async def plan(uow: UnitOfWork) -> None:
+        connection = await uow.session.connection()
+        for statement, parameters in statements:
+            plans.extend(map(str, await connection.exec_driver_sql(explain + statement, parameters)))
+
+    await db.write(plan)
+    tables = "receipts|status_items|attempts|guest_import_rows|audit"
+    whole = rf"SCAN ({tables})" if db.sqlite else rf"Seq Scan on ({tables})"
+    assert re.findall(whole, "\n".join(plans)) == [], "\n".join(plans)
+    assert "ix_attempts_finished_at" in "\n".join(plans)
+
+
+async def _much_to_prune(db: Database) -> None:
+    """Of each kind 120 that are due and 3,000 that are not."""
+    world, now = World(db), datetime.now(UTC)
+    number = world.number()
+    workspace = world.workspace("Wedding", number)
+    owner = world.member(workspace, "asha")
+    run = world.run(world.event(workspace), world.template(number, "invite"), owner)
+    receipts = [world.receipt(number) for _ in range(3_120)]
+    for n, receipt in enumerate(receipts):
+        old = n < 120
+        at = now - timedelta(days=400 if old else 1)
+        receipt.body = b"{}"
+        message = world.message(run, MessageState.READ)
+        world.attempt(message, 1, claimed_at=at, finished_at=at, outcome="ACCEPTED", answer={"body": "{}"})
+        item = world.status(receipt, message, "read", at)
+        audited = world.audit(workspace, AuditAction.EXPORT, at=at)
+        if old:
+            receipt.id, item.id, audited.id = (_aged(row_id, at) for row_id in (receipt.id, item.id, audited.id))
+            item.receipt_id = receipt.id
+    imported = world.guest_import(owner, *[ImportOutcome.CREATED] * 120)
+    imported.id = _aged(imported.id, now - timedelta(days=400))
+    for row in world.rows:
+        if isinstance(row, ImportRowRow):
+            row.import_id = imported.id
+    world.guest_import(owner, *[ImportOutcome.CREATED] * 3_000)
+    await world.save()
+
+    async def analyze(uow: UnitOfWork) -> None:
+        if not uow.sqlite:
+            await uow.session.execute(sa.text("ANALYZE"))
+
+    await db.write(analyze)
+
+
+def _aged(row_id: str, at: datetime) -> str:
+    """The id as it would be, had it been made then."""
+    prefix = row_id.partition("_")[0]
+    return ids.first_at(prefix, at)[:16] + row_id[16:]
+
+
+async def _asked(db: Database) -> list[tuple[str, Any]]:
+    """Every statement of a prune on the tables that grow, as the driver gets it."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, parameters))
+
+    engines = {db.reader.sync_engine, db.writer.sync_engine}
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        pruned = {each.what: each.rows for each in await prune_in(db, 0).prune(apply=True)}
+    finally:
+        for engine in engines:
+            sa.event.remove(engine, "before_cursor_execute", note)
+    assert pruned == dict.fromkeys([*KINDS, "Audit entries"], 120)
+    return asked
 
 
 async def created(wedding: Wedding, at: datetime, which: sa.ColumnElement[bool]) -> None:

@@ -49,10 +49,10 @@ async def test_every_member_edits_households(raos: World, role: Role) -> None:
     (entry,) = await raos.audit(AuditAction.GUEST_EDIT)
     assert (entry.target_id, entry.actor_text.endswith(f"({raos.actors[role].subject})")) == (unit.id, True)
     assert entry.before == {
-        "name": "(a name)", "side": "NEUTRAL", "deliveryPhone": "no phone", "inviteable": True, "tags": ["office", "VIP"],
+        "name": "(a name)", "side": "NEUTRAL", "deliveryPhone": "no phone", "inviteable": True, "tags": "(2 tags)",
     }  # fmt: skip
     assert entry.after == {
-        "name": "(a name)", "side": "BRIDE", "deliveryPhone": MASKED, "inviteable": False, "tags": ["Cousins", "office"],
+        "name": "(a name)", "side": "BRIDE", "deliveryPhone": MASKED, "inviteable": False, "tags": "(2 tags)",
     }  # fmt: skip
 
 
@@ -227,7 +227,7 @@ async def test_guests_of_others_do_not_exist(raos: World) -> None:
     assert await contents(raos.db, GuestUnitRow, PersonRow) == before
     refusals = await rows(raos.db, AuditRow, AuditRow.action == AuditAction.ACCESS_REFUSED)
     assert {entry.workspace_id for entry in refusals} == {None}
-    assert {entry.target_id for entry in refusals} >= {unit.id, ravi.id, "nonsense"}
+    assert {entry.target_id for entry in refusals} >= {unit.id, ravi.id, "(no id)"}
 
 
 async def test_no_whole_phone_in_audit_or_errors(raos: World) -> None:

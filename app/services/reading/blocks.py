@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from app.db.blocks import on_their_way
 from app.db.engine import UnitOfWork
 from app.db.keyset import Keyset, Page, page
-from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow
+from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestUnitRow, MessageRow, PersonRow, WorkspaceRow
 from app.domain import ids
+from app.domain.phone import normalise
+from app.domain.pseudonyms import LEAD
 from app.domain.search import ESCAPE, needle
 from app.services.base import Actor
 from app.services.reading.base import Reading, empty, first_column, known, listed
@@ -40,7 +42,8 @@ class BlockReading(Reading):
     ) -> Page[DoNotMessageRow]:
         """Newest first; ``active`` None lists revoked ones too. Entries of the number only where they match a guest.
 
-        ``search`` is a part of the phone, or of the name of a guest with this phone.
+        ``search`` is a part of the phone, or of the name of a guest with this phone. A whole phone, in any spelling, finds
+        the entry of an erased guest too, of whom nothing else is left.
         """
         window = _ENTRIES.window(first, after, workspace_id, search, active)
         if not ids.is_id(ids.WORKSPACE, workspace_id):
@@ -48,9 +51,15 @@ class BlockReading(Reading):
         query = sa.select(DoNotMessageRow).where(blocks_seen(actor, workspace_id))
         if active is not None:
             query = query.where(DoNotMessageRow.active == active)
-        if (pattern := needle(search)) is not None:
-            query = query.where(_found(workspace_id, pattern))
-        return await self._read(lambda uow: page(uow, query, window, first_column))
+        pattern = needle(search)
+
+        async def unit(uow: UnitOfWork) -> Page[DoNotMessageRow]:
+            if search is None or pattern is None:
+                return await page(uow, query, window, first_column)
+            found = _found(workspace_id, pattern) | await _spelled(uow, workspace_id, search)
+            return await page(uow, query.where(found), window, first_column)
+
+        return await self._read(unit)
 
     async def block_evidence(self, actor: Actor, entry_ids: Sequence[str]) -> dict[str, BlockEvidence]:
         """By entry; without those whose evidence this actor may not read."""
@@ -81,6 +90,18 @@ class BlockReading(Reading):
         return await self._read(unit)
 
 
+async def _spelled(uow: UnitOfWork, workspace_id: str, search: str) -> sa.ColumnElement[bool]:
+    """Entries of the phone that ``search`` is, if it is one. They keep all their spellings, an erased one's as pseudonyms."""
+    region = await uow.session.scalar(sa.select(WorkspaceRow.default_region).where(WorkspaceRow.id == workspace_id))
+    phone = normalise(search, region or "").e164
+    if phone is None:
+        return sa.false()
+    stored = [phone, *uow.pseudonyms.all_of(phone)]
+    return DoNotMessageRow.id.in_(
+        sa.select(DoNotMessageSpellingRow.entry_id).where(DoNotMessageSpellingRow.spelling.in_(stored))
+    )
+
+
 def _found(workspace_id: str, pattern: str) -> sa.ColumnElement[bool]:
     def like(column: Any) -> sa.ColumnElement[bool]:
         found: sa.ColumnElement[bool] = column.like(pattern, escape=ESCAPE)
@@ -94,7 +115,8 @@ def _found(workspace_id: str, pattern: str) -> sa.ColumnElement[bool]:
         )
 
     return sa.or_(
-        like(DoNotMessageRow.phone),
+        # As it is shown: a part of a number may well stand in a hash.
+        like(sa.case((DoNotMessageRow.phone.startswith(LEAD), LEAD), else_=DoNotMessageRow.phone)),
         named(PersonRow, PersonRow.phone),
         named(GuestUnitRow, GuestUnitRow.delivery_phone),
     )
