@@ -8,6 +8,7 @@ from app.db.engine import Database
 from app.db.tables import AttemptRow, DoNotMessageRow, DoNotMessageSpellingRow, FactRow, GuestResumeRow
 from app.domain.audience import Audience
 from app.domain.enums import AuditAction, DoNotMessageSource, MessageState
+from app.domain.lifecycle import FactStatus
 from app.domain.pseudonyms import is_pseudonym
 from app.services.claims import Claim
 from app.whatsapp.port import Behaviour, Evidence, ProviderError, Refused
@@ -155,9 +156,11 @@ async def test_another_familys_message_takes_in_what_was_erased_unmatched(weddin
     if repeated:
         await other.post(delivered)
     await other.finish([claim], taken)
-    await other.post(delivered)
     message = await other.message(claim.message_id)
     assert (message.state, message.provider_message_id) == (MessageState.DELIVERED, wamid)
+    await other.post(delivered)
+    (kept,) = await rows(wedding.db, FactRow, FactRow.status == FactStatus.DELIVERED)
+    assert kept.provider_message_id == wamid
     await holds(other)
 
 
