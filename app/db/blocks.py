@@ -29,22 +29,20 @@ M = MessageRow
 S = DoNotMessageSpellingRow
 
 
-class Blocked(dict[str, str]):
-    """Spelling → the oldest entry that blocks it. Ask with ``in``: a phone is found under its pseudonyms too."""
+class Blocked:
+    """Who is blocked. Ask with ``in``: a phone is found under its pseudonyms too."""
 
-    def __init__(self, entries: Iterable[tuple[str, str]], pseudonyms: Pseudonyms) -> None:
-        super().__init__()
-        for spelling, entry_id in entries:
-            self.setdefault(spelling, entry_id)
+    def __init__(self, spellings: Iterable[str], pseudonyms: Pseudonyms) -> None:
+        self._stored = frozenset(spellings)
         self._pseudonyms = pseudonyms
-        self._erased = any(map(is_pseudonym, self))
+        self._erased = any(map(is_pseudonym, self._stored))
 
     def __contains__(self, phone: object) -> bool:
-        if super().__contains__(phone):
+        if phone in self._stored:
             return True
         if not self._erased or not isinstance(phone, str):
             return False
-        return not self.keys().isdisjoint(self._pseudonyms.all_of(phone))
+        return not self._stored.isdisjoint(self._pseudonyms.all_of(phone))
 
 
 # Written out, as only then a partial index is used.
@@ -81,12 +79,12 @@ async def blocked_phones(
     scope = D.workspace_id == workspace_id
     if number_id is not None:  # "= NULL" would be "IS NULL", which every entry of every workspace meets
         scope |= D.number_id == number_id
-    query = sa.select(S.spelling, D.id).join(D, D.id == S.entry_id).where(D.active, scope).order_by(D.id)
+    query = sa.select(S.spelling).join(D, D.id == S.entry_id).where(D.active, scope).distinct()
     if phones is not None:
-        keys = {key for phone in set(phones) for key in (phone, *uow.pseudonyms.all_of(phone))}
+        keys = {key for phone in set(phones) for key in uow.pseudonyms.keys_of(phone)}
         asked = uow.rows({"phone": sa.Text()}, [[key] for key in sorted(keys)])
         query = query.join(asked, asked.c.phone == S.spelling)
-    return Blocked(((row.spelling, row.id) for row in await uow.session.execute(query)), uow.pseudonyms)
+    return Blocked(await uow.session.scalars(query), uow.pseudonyms)
 
 
 ON_THEIR_WAY = (MessageState.SENDING, MessageState.UNCONFIRMED, MessageState.ACCEPTED, MessageState.SENT)
@@ -136,38 +134,32 @@ async def on_their_way(uow: UnitOfWork, entry_ids: Collection[str], workspaces: 
 async def insert_block(
     uow: UnitOfWork,
     *,
-    workspace_id: str | None = None,
-    number_id: str | None = None,
+    workspace_id: str,
     phone: str,
     reason: str,
     source: DoNotMessageSource,
-    created_by: str | None,
+    created_by: str,
     at: datetime,
-    evidence: Any = None,
-    receipt_id: str | None = None,
 ) -> tuple[DoNotMessageRow, bool]:
-    """Block an E.164 phone for a workspace or (from Meta) for a number; give exactly one of the two.
+    """Block an E.164 phone in a workspace; for a number, see ``db.number_blocks``.
 
-    An active entry of the same scope and phone is returned as it is, with False. The caller holds the number's exclusive
-    advisory lock (``uow.lock_number(number_id, exclusive=True)``; without a number, the workspace's row): otherwise a
-    claim could commit that has not seen the entry, or two callers could insert it.
+    An active entry of the workspace and phone is returned as it is, with False. The caller holds the exclusive advisory
+    lock of the workspace's number (``uow.lock_number(number_id, exclusive=True)``; without a number, the workspace's row):
+    otherwise a claim could commit that has not seen the entry, or two callers could insert it.
     """
-    scope = D.workspace_id == workspace_id if workspace_id else D.number_id == number_id
+    ours = sa.and_(S.spelling == phone, D.phone == phone, D.active, D.workspace_id == workspace_id)
     found: DoNotMessageRow | None = await uow.session.scalar(
-        sa.select(D).join(S, S.entry_id == D.id).where(S.spelling == phone, D.phone == phone, D.active, scope).limit(1)
+        sa.select(D).join(S, S.entry_id == D.id).where(ours).limit(1)
     )
     if found:
         return found, False
     entry = DoNotMessageRow(
         id=ids.new_id(ids.DO_NOT_MESSAGE),
         workspace_id=workspace_id,
-        number_id=number_id,
         phone=phone,
         reason=reason,
         source=source,
         active=True,
-        evidence=evidence,
-        receipt_id=receipt_id,
         created_at=at,
         created_by=created_by,
     )

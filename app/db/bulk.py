@@ -50,6 +50,11 @@ async def update_rows(uow: UnitOfWork, kind: type[Base], values: Iterable[Mappin
         )
 
 
+async def write(uow: UnitOfWork, statement: sa.Update | sa.Delete) -> None:
+    """One statement over many rows. Rows loaded in the session are not refreshed."""
+    await uow.session.execute(statement.execution_options(synchronize_session=False))
+
+
 def _columns(kind: type[Base], value: Mapping[str, Any]) -> dict[str, sa.types.TypeEngine[Any]]:
     table = sa.inspect(kind).local_table
     return {name: table.c[name].type for name in value}

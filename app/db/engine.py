@@ -8,6 +8,7 @@ must be free of effects outside the database.
 import asyncio
 import functools
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from app.domain.pseudonyms import Pseudonyms
 T = TypeVar("T")
 
 SQLITE_BUSY_SECONDS = 20
+SETTLE_SECONDS = 1.0
+"""How long a checkpoint may wait for readers: writers wait with it."""
 OVERFLOW = 5
 """PostgreSQL connections beyond the pool's size, while there is more to do than it can."""
 ATTEMPTS = 6
@@ -137,6 +140,25 @@ class Database:
                 yield UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms)
                 session.expunge_all()  # a rollback would empty the rows that the reader gives to its caller
                 await session.rollback()
+
+    async def settle_log(self) -> bool:
+        """SQLite: move the write-ahead log into the file and empty it, so that what was overwritten is nowhere any more.
+
+        False when somebody still read an older state after ``SETTLE_SECONDS``; then a later checkpoint does it.
+        """
+        if not self.sqlite:
+            return True
+        async with self.writer.connect() as connection:
+            # By the driver: SQLAlchemy would open a transaction, in which there is no checkpoint.
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute(f"PRAGMA busy_timeout={round(SETTLE_SECONDS * 1000)}")
+            try:
+                (row,) = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                await driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
+            return bool(row[0] == 0)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

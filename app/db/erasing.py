@@ -1,282 +1,81 @@
-"""What an erasure looks for and writes: names, phones, texts and Meta's ids of one guest, set by set."""
+"""What an erasure writes in the rows of messages, of Meta's words and of imports: texts and names go, set by set."""
 
-import base64
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from app.db.bulk import update_rows
+from app.db.bulk import update_rows, write
 from app.db.engine import UnitOfWork
-from app.db.tables import (
-    AttemptRow,
-    Base,
-    FactRow,
-    GuestImportRow,
-    GuestUnitRow,
-    ImportRowRow,
-    MessageRow,
-    MessageSourceRow,
-    PersonRow,
-    ReceiptRow,
-    SendRunRow,
-    StatusItemRow,
-    WorkspaceRow,
-)
+from app.db.erasing_search import ERASED_NAME
+from app.db.messages import Standing
+from app.db.renaming import Pair, rename
+from app.db.tables import AttemptRow, FactRow, ImportRowRow, MessageRow, ReceiptRow, StatusItemRow
 from app.domain import ids
-from app.domain.phone import spellings
-from app.domain.text import name_key
 
-ERASED_NAME = "Erased guest"
-_LEAST_DIGITS = 8
-"""Fewer digits of an imported phone could be anybody's."""
-
-Pair = tuple[str, str]
-"""A number and one of Meta's message ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Who is erased: people, households that are left empty, their phones, and the messages to them alone."""
-
-    workspace_id: str
-    people: frozenset[str]
-    units: frozenset[str]
-    phones: frozenset[str]
-    """E.164, now or when a message was planned; without those that somebody else has now."""
-    names: frozenset[str]
-    """``text.name_key`` of every name."""
-    messages: frozenset[str]
-    numbers: frozenset[str]
-    """From which the workspace sends or has sent."""
-
-    @property
-    def spellings(self) -> frozenset[str]:
-        return frozenset(key for phone in self.phones for key in spellings(phone))
-
-    @property
-    def needles(self) -> list[str]:
-        """What stands in a body that is about this guest: the digits, or the part of a message id that holds them.
-
-        Meta's ids are base64 of three bytes, the digits, and more; so the digits' own base64 is found in them as it is.
-        """
-        digits = sorted(key.removeprefix("+") for key in self.spellings)
-        encoded = [base64.b64encode(each.encode())[: len(each) // 3 * 4].decode() for each in digits]
-        return [*digits, *encoded]
-
-
-async def subject_of(
-    uow: UnitOfWork, workspace_id: str, *, person_id: str | None = None, unit_id: str | None = None
-) -> Subject:
-    """A household with all its people, or a person: with the household, where nobody else is in it."""
-    of_workspace = PersonRow.workspace_id == workspace_id
-    if unit_id is None:
-        home = sa.select(PersonRow.guest_unit_id).where(PersonRow.id == person_id).scalar_subquery()
-        others = sa.select(PersonRow.id).where(PersonRow.guest_unit_id == home, PersonRow.erased_at.is_(None))
-        inhabitants = set(await uow.session.scalars(others))
-        if inhabitants == {person_id}:
-            unit_id = await uow.session.scalar(sa.select(home))
-    which = PersonRow.id == person_id if person_id else PersonRow.guest_unit_id == unit_id
-    people = list(await uow.session.scalars(sa.select(PersonRow).where(of_workspace, which)))
-    units = list(await uow.session.scalars(sa.select(GuestUnitRow).where(GuestUnitRow.id == unit_id)))
-    person_ids, unit_ids = frozenset(row.id for row in people), frozenset(row.id for row in units)
-    addressed = await _addressed(uow, person_ids, unit_ids)
-    phones = {row.phone for row in people} | {row.delivery_phone for row in units}
-    phones |= {phone for phone, alone in addressed.values() if alone}
-    own = frozenset(phone for phone in phones if phone)
-    query = sa.select(PersonRow.phone).where(of_workspace, PersonRow.phone.in_(own), PersonRow.id.not_in(person_ids))
-    own -= set(await uow.session.scalars(query))
-    to_phones = sa.select(MessageRow.id).where(MessageRow.workspace_id == workspace_id, MessageRow.phone.in_(own))
-    messages = {each for each, (_, alone) in addressed.items() if alone} | set(await uow.session.scalars(to_phones))
-    names = [each for row in people for each in (row.name, *row.also_known_as)] + [row.name for row in units]
-    numbers: sa.CompoundSelect[*tuple[Any, ...]] = sa.union(
-        sa.select(SendRunRow.number_id).where(SendRunRow.workspace_id == workspace_id),
-        sa.select(WorkspaceRow.number_id).where(WorkspaceRow.id == workspace_id, WorkspaceRow.number_id.is_not(None)),
-    )
-    return Subject(
-        workspace_id,
-        person_ids,
-        unit_ids,
-        own,
-        frozenset(map(name_key, names)) - {"", name_key(ERASED_NAME)},
-        frozenset(messages),
-        frozenset((await uow.session.execute(numbers)).scalars()),
-    )
-
-
-async def _addressed(
-    uow: UnitOfWork, people: Collection[str], units: Collection[str]
-) -> dict[str, tuple[str | None, bool]]:
-    """Messages that stand for these: the phone of each, and whether they stand for nobody else."""
-    source = MessageSourceRow
-    ours = sa.or_(source.person_id.in_(people), source.guest_unit_id.in_(units))
-    theirs = sa.select(source.message_id).where(ours)
-    query = (
-        sa.select(MessageRow.id, MessageRow.phone, sa.func.min(sa.case((ours, 1), else_=0)).label("alone"))
-        .join(source, source.message_id == MessageRow.id)
-        .where(MessageRow.id.in_(theirs))
-        .group_by(MessageRow.id)
-    )
-    # Of a person in a household that stays: the household's own messages are not the person's.
-    return {row.id: (row.phone, bool(row.alone)) for row in await uow.session.execute(query)}
-
-
-@dataclass(slots=True)
-class Traces:
-    """Where else the guest is spoken of: bodies, items that belong to no message, rows of import reports."""
-
-    receipts: set[str] = field(default_factory=set)
-    items: set[str] = field(default_factory=set)
-    import_rows: set[tuple[str, int]] = field(default_factory=set)
-    newest_import: str | None = None
-
-
-async def search_page(
-    uow: UnitOfWork, kind: type[ReceiptRow | StatusItemRow], subject: Subject, after: str, limit: int
-) -> tuple[str | None, set[str]]:
-    """The next rows behind ``after`` of the subject's numbers: the last one's id, and which speak of the subject."""
-    text: Any = ReceiptRow.body if kind is ReceiptRow else StatusItemRow.item
-    found = sa.or_(sa.false(), *(_contains(uow, kind, text, needle) for needle in subject.needles))
-    query = (
-        sa.select(kind.id, found.label("found"))
-        .where(kind.id > after, sa.or_(kind.number_id.in_(subject.numbers), kind.number_id.is_(None)))
-        .order_by(kind.id)
-        .limit(limit)
-    )
-    if kind is StatusItemRow:
-        query = query.where(StatusItemRow.message_id.is_(None))
-    rows = (await uow.session.execute(query)).all()
-    return (rows[-1].id if rows else None), {row.id for row in rows if row.found}
-
-
-def _contains(uow: UnitOfWork, kind: type[Base], text: Any, needle: str) -> sa.ColumnElement[bool]:
-    if kind is ReceiptRow and uow.sqlite:
-        return sa.func.instr(text, sa.literal(needle.encode(), sa.LargeBinary())) > 0
-    column = sa.func.encode(text, "escape") if kind is ReceiptRow else text
-    found: sa.ColumnElement[bool] = sa.func.coalesce(column, "").contains(needle, autoescape=True)
-    return found
-
-
-async def newest_import(uow: UnitOfWork, workspace_id: str) -> str | None:
-    found: str | None = await uow.session.scalar(
-        sa.select(GuestImportRow.id)
-        .where(GuestImportRow.workspace_id == workspace_id)
-        .order_by(GuestImportRow.id.desc())
-        .limit(1)
-    )
-    return found
-
-
-async def imports_of(uow: UnitOfWork, workspace_id: str) -> list[str]:
-    return list(
-        await uow.session.scalars(sa.select(GuestImportRow.id).where(GuestImportRow.workspace_id == workspace_id))
-    )
-
-
-async def search_import(
-    uow: UnitOfWork, subject: Subject, import_id: str, after: int, limit: int
-) -> tuple[int | None, set[tuple[str, int]]]:
-    """The next rows of an import report: the last one's number, and which speak of the subject."""
-    row_of = ImportRowRow
-    query = (
-        sa.select(row_of.row, row_of.name, row_of.phone, row_of.message, row_of.guest_unit_id)
-        .where(row_of.import_id == import_id, row_of.row > after)
-        .order_by(row_of.row)
-        .limit(limit)
-    )
-    rows = (await uow.session.execute(query)).all()
-    return (rows[-1].row if rows else None), {(import_id, row.row) for row in rows if _speaks_of(row, subject)}
-
-
-def _speaks_of(row: Any, subject: Subject) -> bool:
-    """Rather one row too many: a report that says nothing of a row still counts it."""
-    if row.guest_unit_id in subject.units or (row.name and name_key(row.name) in subject.names):
-        return True
-    message = name_key(row.message or "")
-    if any(name in message for name in subject.names):
-        return True
-    digits = "".join(char for char in row.phone or "" if char.isdecimal()).lstrip("0")
-    return len(digits) >= _LEAST_DIGITS and any(
-        digits.endswith(key[-10:]) or key.endswith(digits) for key in subject.spellings
-    )
+A = AttemptRow
+F = FactRow
+M = MessageRow
+S = StatusItemRow
 
 
 async def drop_bodies(uow: UnitOfWork, receipt_ids: Collection[str]) -> None:
     """The facts that were read in them, and their digests, stay."""
     wanted = uow.rows({"id": ReceiptRow.id.type}, [(each,) for each in sorted(receipt_ids)], "dropped")
-    await _write(
-        uow,
-        sa.update(ReceiptRow).where(ReceiptRow.id.in_(sa.select(wanted.c.id))).values(body=None),
-    )
+    await write(uow, sa.update(ReceiptRow).where(ReceiptRow.id.in_(sa.select(wanted.c.id))).values(body=None))
 
 
-async def rename(uow: UnitOfWork, pseudonyms: Mapping[Pair, str]) -> None:
-    """Give what belongs to no message yet the pseudonyms of its ids; its texts go."""
-    columns = {"number_id": FactRow.number_id.type, "old": sa.Text(), "new": sa.Text()}
-    renamed = uow.rows(columns, sorted((*pair, new) for pair, new in pseudonyms.items()), "renamed")
-    for kind in (FactRow, StatusItemRow):
-        values: dict[str, Any] = {"provider_message_id": renamed.c.new}
-        if kind is StatusItemRow:
-            values["item"] = None
-        await _write(
-            uow,
-            sa.update(kind)
-            .where(
-                kind.number_id == renamed.c.number_id,
-                kind.provider_message_id == renamed.c.old,
-                kind.message_id.is_(None),
-            )
-            .values(values),
-        )
+async def conceal(uow: UnitOfWork, standing: Standing, wamid: str) -> str:
+    """The pseudonym of one of Meta's ids, told late, of an erased message; what came under the id before gets it too."""
+    pseudonym = uow.pseudonyms.of(wamid, standing.provider_message_id, standing.second_message_id)
+    names = {(standing.number_id, key): pseudonym for key in uow.pseudonyms.keys_of(wamid)}
+    await drop_bodies(uow, await rename(uow, names))
+    return pseudonym
 
 
 async def erase_messages(uow: UnitOfWork, message_ids: Collection[str], at: datetime) -> set[str]:
-    """State, times and counts stay. The caller has locked them. Returns the receipts that told of them."""
+    """State, times and counts stay, and of a failure its code and digest. The caller has locked them.
+
+    Returns the receipts that told of them.
+    """
     if not message_ids:
         return set()
-    wanted = uow.rows({"id": MessageRow.id.type}, [(each,) for each in sorted(message_ids)], "erased")
+    wanted = uow.rows({"id": M.id.type}, [(each,) for each in sorted(message_ids)], "erased")
     ours = sa.select(wanted.c.id)
-    query = sa.select(
-        MessageRow.id, MessageRow.number_id, MessageRow.provider_message_id, MessageRow.second_message_id
-    ).where(MessageRow.id.in_(ours))
+    query = sa.select(M.id, M.number_id, M.provider_message_id, M.second_message_id).where(M.id.in_(ours))
     rows = (await uow.session.execute(query)).all()
-    nothing: dict[str, Any] = {"recipient_name": ERASED_NAME, "phone": None, "search_key": "", "values": [], "text": ""}
+    nothing: dict[str, Any] = {
+        "recipient_name": ERASED_NAME, "phone": None, "search_key": "", "values": [], "text": "",
+        "failure_title": None, "failure_details": None, "erased_at": at,
+    }  # fmt: skip
     await update_rows(
         uow,
-        MessageRow,
+        M,
         [
             {
                 "id": row.id,
                 **nothing,
                 "provider_message_id": _pseudonym(uow, row.provider_message_id),
                 "second_message_id": _pseudonym(uow, row.second_message_id),
-                "erased_at": at,
             }
             for row in rows
         ],
     )
-    named = {(row.number_id, each) for row in rows for each in row[2:] if each is not None}
-    await rename(uow, {pair: uow.pseudonyms.of(pair[1]) for pair in named})
-    for kind in (FactRow, StatusItemRow):
-        await _rename_attached(uow, kind, ours)
+    pairs = {(row.number_id, each) for row in rows for each in row[2:] if each is not None}
+    for kind in (F, S):
+        named = sa.select(kind.number_id, kind.provider_message_id).where(kind.message_id.in_(ours)).distinct()
+        pairs |= {(row[0] or "", row[1]) for row in await uow.session.execute(named) if row[1] is not None}
+    told = set(await uow.session.scalars(sa.select(S.receipt_id).where(S.message_id.in_(ours))))
+    told |= await rename(uow, _names(uow, pairs), message_ids)
+    await write(uow, sa.update(F).where(F.message_id.in_(ours)).values(title=None, details=None))
+    await write(uow, sa.update(S).where(S.message_id.in_(ours)).values(item=None))
     await _erase_answers(uow, ours)
-    told = sa.select(StatusItemRow.receipt_id).where(StatusItemRow.message_id.in_(ours))
-    return set(await uow.session.scalars(told))
+    return told
 
 
-async def _rename_attached(uow: UnitOfWork, kind: type[FactRow | StatusItemRow], ours: sa.Select[Any]) -> None:
-    text = {"item": None} if kind is StatusItemRow else {}
-    query = sa.select(kind.id, kind.provider_message_id).where(kind.message_id.in_(ours))
-    await update_rows(
-        uow,
-        kind,
-        [
-            {"id": row.id, "provider_message_id": _pseudonym(uow, row.provider_message_id), **text}
-            for row in await uow.session.execute(query)
-        ],
-    )
+def _names(uow: UnitOfWork, pairs: Collection[Pair]) -> dict[Pair, str]:
+    return {pair: _pseudonym(uow, pair[1]) or "" for pair in pairs}
 
 
 def _pseudonym(uow: UnitOfWork, value: str | None) -> str | None:
@@ -285,15 +84,15 @@ def _pseudonym(uow: UnitOfWork, value: str | None) -> str | None:
 
 
 async def _erase_answers(uow: UnitOfWork, ours: sa.Select[Any]) -> None:
-    query = sa.select(AttemptRow.message_id, AttemptRow.n, AttemptRow.provider_message_id)
-    rows = (await uow.session.execute(query.where(AttemptRow.message_id.in_(ours)))).all()
-    columns = {"message_id": AttemptRow.message_id.type, "n": AttemptRow.n.type, "wamid": sa.Text()}
+    query = sa.select(A.message_id, A.n, A.provider_message_id).where(A.message_id.in_(ours))
+    rows = (await uow.session.execute(query)).all()
+    columns = {"message_id": A.message_id.type, "n": A.n.type, "wamid": sa.Text()}
     given = uow.rows(columns, [(row.message_id, row.n, _pseudonym(uow, row[2])) for row in rows], "answered")
-    await _write(
+    await write(
         uow,
-        sa.update(AttemptRow)
-        .where(AttemptRow.message_id == given.c.message_id, AttemptRow.n == given.c.n)
-        .values(provider_message_id=given.c.wamid, answer=None),
+        sa.update(A)
+        .where(A.message_id == given.c.message_id, A.n == given.c.n)
+        .values(provider_message_id=given.c.wamid, answer=None, title=None, details=None),
     )
 
 
@@ -301,28 +100,22 @@ async def erase_items(uow: UnitOfWork, item_ids: Collection[str]) -> set[str]:
     """Of items that belong to no message: texts go, ids become pseudonyms, also in their facts. Returns their receipts."""
     if not item_ids:
         return set()
-    wanted = uow.rows({"id": StatusItemRow.id.type}, [(each,) for each in sorted(item_ids)], "found")
-    of_them = StatusItemRow.id.in_(sa.select(wanted.c.id))
-    item = StatusItemRow
-    query = sa.select(item.number_id, item.provider_message_id, item.receipt_id).where(of_them)
+    wanted = uow.rows({"id": S.id.type}, [(each,) for each in sorted(item_ids)], "found")
+    of_them = S.id.in_(sa.select(wanted.c.id))
+    query = sa.select(S.number_id, S.provider_message_id, S.receipt_id).where(of_them)
     rows = (await uow.session.execute(query)).all()
-    await _write(uow, sa.update(item).where(of_them).values(item=None))
+    await write(uow, sa.update(S).where(of_them).values(item=None))
     pairs = {(row[0], row[1]) for row in rows if row[0] is not None and row[1] is not None}
-    await rename(uow, {pair: uow.pseudonyms.of(pair[1]) for pair in pairs})
-    return {row.receipt_id for row in rows}
+    return {row.receipt_id for row in rows} | await rename(uow, _names(uow, pairs))
 
 
 async def erase_import_rows(uow: UnitOfWork, rows: Sequence[tuple[str, int]]) -> None:
     """What became of them stays, so that a report's counts are still those of its rows."""
     columns = {"import_id": ImportRowRow.import_id.type, "row": ImportRowRow.row.type}
     given = uow.rows(columns, rows, "spoken")
-    await _write(
+    await write(
         uow,
         sa.update(ImportRowRow)
         .where(ImportRowRow.import_id == given.c.import_id, ImportRowRow.row == given.c.row)
         .values(name=None, phone=None, message=None),
     )
-
-
-async def _write(uow: UnitOfWork, statement: sa.Update) -> None:
-    await uow.session.execute(statement.execution_options(synchronize_session=False))

@@ -7,9 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db.bulk import insert_rows
+from app.db.bulk import insert_rows, update_rows, write
 from app.db.engine import UnitOfWork
-from app.db.erasing import ERASED_NAME, Subject
+from app.db.erasing_search import ERASED_NAME, Subject
+from app.db.number_blocks import keep_resumes
 from app.db.tables import (
     DoNotMessageRow,
     DoNotMessageSpellingRow,
@@ -40,20 +41,20 @@ async def erase_guests(uow: UnitOfWork, subject: Subject, at: datetime) -> None:
     nobody: dict[str, Any] = {"name": ERASED_NAME, "name_key": "", "archived": True, "erased_at": at, "updated_at": at}
     no_consent = dict.fromkeys(("consent_at", "consent_evidence", "consent_recorded_at", "consent_recorded_by"))
     no_phone = {"phone": None, "raw_phone": None, "phone_status": PhoneStatus.MISSING}
-    await _write(
+    await write(
         uow,
         sa.update(PersonRow)
         .where(PersonRow.id.in_(subject.people))
         .values(**nobody, **no_phone, **no_consent, also_known_as=[]),
     )
-    await _write(
+    await write(
         uow,
         sa.update(GuestUnitRow)
         .where(GuestUnitRow.id.in_(subject.units))
         .values(**nobody, **no_consent, delivery_phone=None),
     )
     of_workspace = GuestUnitRow.workspace_id == subject.workspace_id
-    await _write(
+    await write(
         uow,
         sa.update(GuestUnitRow)
         .where(of_workspace, GuestUnitRow.delivery_phone.in_(subject.phones))
@@ -61,7 +62,7 @@ async def erase_guests(uow: UnitOfWork, subject: Subject, at: datetime) -> None:
     )
     # A household that was named after the guest, and in which others stay.
     home = sa.select(PersonRow.guest_unit_id).where(PersonRow.id.in_(subject.people))
-    await _write(
+    await write(
         uow,
         sa.update(GuestUnitRow)
         .where(of_workspace, GuestUnitRow.id.in_(home), GuestUnitRow.name_key.in_(subject.names))
@@ -74,24 +75,27 @@ async def _drop_tags(uow: UnitOfWork, subject: Subject) -> None:
     """Also the tags themselves, where nobody else has them."""
     ours = GuestUnitTagRow.guest_unit_id.in_(subject.units)
     tag_ids = set(await uow.session.scalars(sa.select(GuestUnitTagRow.tag_id).where(ours)))
-    await _write(uow, sa.delete(GuestUnitTagRow).where(ours))
+    await write(uow, sa.delete(GuestUnitTagRow).where(ours))
     used = sa.exists().where(GuestUnitTagRow.tag_id == TagRow.id)
-    await _write(uow, sa.delete(TagRow).where(TagRow.id.in_(tag_ids), ~used))
+    await write(uow, sa.delete(TagRow).where(TagRow.id.in_(tag_ids), ~used))
 
 
 async def erase_searches(uow: UnitOfWork, subject: Subject) -> None:
-    """The search that chose a run's audience, where it was for this guest."""
+    """The search that chose a run's audience, where it was for this guest. Locks those runs: before any message."""
     told = [*subject.names, *(fold(phone) for phone in subject.phones)]
     query = sa.select(SendRunRow.id, SendRunRow.request).where(SendRunRow.workspace_id == subject.workspace_id)
-    for run_id, request in (await uow.session.execute(query.order_by(SendRunRow.id))).all():
+    changed: dict[str, dict[str, Any]] = {}
+    for run_id, request in (await uow.session.execute(query)).all():
         asked = requests.from_json(request)
         if asked.audience is None:
             continue
         search = fold(asked.audience.search or "")
         if len(search) >= _LEAST_SEARCH and any(search in each or each in search for each in told if each):
             without = replace(asked, audience=replace(asked.audience, search=ERASED_NAME))
-            changed = requests.to_json(without)
-            await _write(uow, sa.update(SendRunRow).where(SendRunRow.id == run_id).values(request=changed))
+            changed[run_id] = requests.to_json(without)
+    locked = sa.select(SendRunRow.id).where(SendRunRow.id.in_(sorted(changed))).order_by(SendRunRow.id)
+    await uow.session.execute(locked.with_for_update(key_share=True))
+    await update_rows(uow, SendRunRow, [{"id": run_id, "request": request} for run_id, request in changed.items()])
 
 
 async def erase_blocks(uow: UnitOfWork, subject: Subject, created_by: str, at: datetime) -> int:
@@ -114,7 +118,7 @@ async def erase_blocks(uow: UnitOfWork, subject: Subject, created_by: str, at: d
         entry.phone, entry.reason, entry.evidence = pseudonyms.of(entry.phone), REASON, None
         entry.revoke_reason = entry.revoke_reason and REASON
         await uow.session.flush()
-        await _write(uow, sa.delete(S).where(S.entry_id == entry.id))
+        await write(uow, sa.delete(S).where(S.entry_id == entry.id))
         await insert_rows(uow, S, [{"entry_id": entry.id, "spelling": pseudonyms.of(key)} for key in sorted(keys)])
     await _erase_resumes(uow, subject.numbers, subject.spellings - set(shared))
     known = set(
@@ -141,10 +145,9 @@ async def _erase_resumes(uow: UnitOfWork, numbers: Collection[str], phones: Coll
     """When the guest allowed messages again stays known, under the pseudonyms."""
     ours = sa.and_(R.number_id.in_(numbers), R.phone.in_(phones))
     rows = (await uow.session.execute(sa.select(R.number_id, R.phone, R.at).where(ours))).all()
-    await _write(uow, sa.delete(R).where(ours))
-    await insert_rows(
-        uow, R, [{"number_id": row.number_id, "phone": uow.pseudonyms.of(row.phone), "at": row.at} for row in rows]
-    )
+    await write(uow, sa.delete(R).where(ours))
+    if rows:
+        await keep_resumes(uow, {(row.number_id, uow.pseudonyms.of(row.phone)): row.at for row in rows})
 
 
 async def _known_elsewhere(uow: UnitOfWork, subject: Subject) -> Collection[str]:
@@ -162,7 +165,3 @@ async def _known_elsewhere(uow: UnitOfWork, subject: Subject) -> Collection[str]
     ]
     found = set((await uow.session.execute(sa.union(*queries))).scalars())
     return {key for phone in found if phone is not None for key in spellings(phone)}
-
-
-async def _write(uow: UnitOfWork, statement: sa.Update | sa.Delete) -> None:
-    await uow.session.execute(statement.execution_options(synchronize_session=False))

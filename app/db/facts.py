@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import UnitOfWork
+from app.db.renaming import Pair, rename
 from app.db.tables import FactRow, MessageRow, StatusItemRow
 from app.domain import ids
 from app.domain.enums import ReceiptFinding
@@ -118,19 +119,19 @@ async def known(uow: UnitOfWork, keys: Sequence[Key]) -> set[Key]:
     return {tuple(row) for row in await uow.session.execute(query)}
 
 
+_PAIR: dict[str, Any] = {name: _COLUMNS[name] for name in ("number_id", "provider_message_id")}
+
+
 async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> dict[str, Progress]:
     """Give the unmatched facts of (number, Meta's id, message) to their message; returns what they say, by message.
 
-    Whoever binds a message id calls this, in the transaction that binds.
+    Whoever binds a message id calls this, in the transaction that binds. Also those that came before another family had
+    the guest erased: they carry the id's pseudonym, and get the id of their message.
     """
     if not bindings:
         return {}
-    columns = {
-        "number_id": F.number_id.type,
-        "provider_message_id": F.provider_message_id.type,
-        "message_id": F.message_id.type,
-    }
-    bound = uow.rows(columns, sorted(bindings), "bound")
+    await _reclaim(uow, {(number_id, wamid) for number_id, wamid, _ in bindings})
+    bound = uow.rows({**_PAIR, "message_id": F.message_id.type}, sorted(bindings), "bound")
     attached = await uow.session.execute(
         sa.update(F)
         .where(
@@ -163,19 +164,33 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
     return dict(said)
 
 
-async def owners(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Whose facts these of Meta's ids have, by (number, Meta's id).
+async def _reclaim(uow: UnitOfWork, pairs: Collection[Pair]) -> None:
+    """Give unmatched pseudonyms of these of Meta's ids the ids themselves; there are hardly ever any."""
+    names = {(number, key): wamid for number, wamid in pairs for key in uow.pseudonyms.keys_of(wamid) if key != wamid}
+    asked = uow.rows(_PAIR, sorted(names), "asked")
+    query = (
+        sa.select(S.number_id, S.provider_message_id)
+        .join(asked, sa.and_(S.number_id == asked.c.number_id, S.provider_message_id == asked.c.provider_message_id))
+        .where(S.message_id.is_(None))
+        .distinct()
+    )
+    found = (await uow.session.execute(query)).all() if names else []
+    await rename(uow, {(row[0] or "", row[1] or ""): names[row[0] or "", row[1] or ""] for row in found})
+
+
+async def owners(uow: UnitOfWork, pairs: Collection[Pair]) -> dict[Pair, str]:
+    """Whose facts these of Meta's ids have, by (number, Meta's id). Facts of an erased message have it as a pseudonym.
 
     A message is found by its own id without this; by a second one, which raises the alarm, only the facts name it.
     """
     if not pairs:
         return {}
-    columns = {"number_id": F.number_id.type, "provider_message_id": F.provider_message_id.type}
-    asked = uow.rows(columns, sorted(pairs), "asked")
+    stored = {(number, key): (number, each) for number, each in pairs for key in uow.pseudonyms.keys_of(each)}
+    asked = uow.rows(_PAIR, sorted(stored), "asked")
     same = sa.and_(F.number_id == asked.c.number_id, F.provider_message_id == asked.c.provider_message_id)
     query = sa.select(F.number_id, F.provider_message_id, F.message_id).join(asked, same)
     found = await uow.session.execute(query.where(F.message_id.is_not(None)).distinct())
-    return {(row[0], row[1]): row[2] for row in found if row[2] is not None}
+    return {stored[row[0], row[1]]: row[2] for row in found if row[2] is not None}
 
 
 async def of_messages(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Progress]:

@@ -7,7 +7,7 @@ webhook, sweep, block) goes through ``lock`` and ``Changes``, so the counters ca
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
@@ -163,7 +163,7 @@ async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tup
     if not pairs:
         return {}
     columns = {"number_id": M.number_id.type, "provider_message_id": sa.Text()}
-    stored = {(number, key): (number, each) for number, each in pairs for key in (each, *uow.pseudonyms.all_of(each))}
+    stored = {(number, key): (number, each) for number, each in pairs for key in uow.pseudonyms.keys_of(each)}
     wanted = uow.rows(columns, sorted(stored), "wanted")
     query = sa.select(M.number_id, M.provider_message_id, M.id).join(
         wanted, sa.and_(M.number_id == wanted.c.number_id, M.provider_message_id == wanted.c.provider_message_id)
@@ -171,13 +171,21 @@ async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tup
     return {stored[row[0], row[1]]: row[2] for row in await uow.session.execute(query) if row[1] is not None}
 
 
-async def phones(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
-    """Number and phone of each of these messages that exists."""
+class Addressee(NamedTuple):
+    """To whom a message goes, and from which number."""
+
+    number_id: str
+    phone: str | None
+    erased: bool
+
+
+async def addressees(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Addressee]:
+    """Of each of these messages that exists; not locked: an erasure under way is seen by who holds its number's lock."""
     if not message_ids:
         return {}
     wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
-    query = sa.select(M.id, M.number_id, M.phone).join(wanted, wanted.c.id == M.id)
-    return {row.id: (row.number_id, row.phone) for row in await uow.session.execute(query)}
+    query = sa.select(M.id, M.number_id, M.phone, M.erased_at.is_not(None)).join(wanted, wanted.c.id == M.id)
+    return {row[0]: Addressee(*row[1:]) for row in await uow.session.execute(query)}
 
 
 _WRITTEN: dict[str, Any] = {

@@ -5,7 +5,7 @@ whatever the order in which it arrives. At the same second the stop wins. Resume
 An erased guest is found under the pseudonyms of the phone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,8 @@ class NumberBlock:
     """When the guest said it, by Meta's clock."""
     evidence: Any
     receipt_id: str | None
+    erased: bool = False
+    """Said about a message to an erased guest: the phone is kept as pseudonyms, and no evidence."""
 
     @property
     def key(self) -> Key:
@@ -79,7 +81,7 @@ async def insert_number_blocks(uow: UnitOfWork, blocks: Sequence[NumberBlock]) -
     resumed = await _resumed(uow, newest)
     moved = [
         # Of an erased guest the time counts, and nothing else is kept.
-        {"id": active[key].id, **_told(replace(block, evidence=None) if active[key].erased else block)}
+        {"id": active[key].id, **_told(replace(block, erased=block.erased or active[key].erased))}
         for key, block in newest.items()
         if key in active and active[key].source in GUESTS_OWN and block.at > last[key]
     ]
@@ -90,8 +92,12 @@ async def insert_number_blocks(uow: UnitOfWork, blocks: Sequence[NumberBlock]) -
         # Meta repeats itself: what is history already is not written again.
         if key not in active and not (key in last and last[key] >= block.at)
     ]
-    await insert_rows(uow, D, [_row(entry_id, block, taken_back) for entry_id, block, taken_back in new])
-    keys = [{"entry_id": entry_id, "spelling": key} for entry_id, block, _ in new for key in spellings(block.phone)]
+    await insert_rows(uow, D, [_row(uow, entry_id, block, taken_back) for entry_id, block, taken_back in new])
+    keys = [
+        {"entry_id": entry_id, "spelling": _kept(uow, block, key)}
+        for entry_id, block, _ in new
+        for key in spellings(block.phone)
+    ]
     await insert_rows(uow, S, keys)
     return set(active) & set(newest) | {block.key for _, block, taken_back in new if taken_back is None}
 
@@ -108,21 +114,13 @@ async def lift_number_blocks(uow: UnitOfWork, resumes: Sequence[Resume]) -> None
             newest[key] = max(resume.at, newest.get(key, resume.at))
     if not newest:
         return
-    columns: dict[str, Any] = {name: getattr(R, name).type for name in ("number_id", "phone", "at")}
-    rows = uow.rows(columns, [(*key, at) for key, at in sorted(newest.items())], "resumed")
-    upsert = (sqlite if uow.sqlite else postgresql).insert(R)
-    upsert = upsert.from_select(list(columns), sa.select(*rows.c).where(sa.true()))
-    await uow.session.execute(
-        upsert.on_conflict_do_update(
-            index_elements=["number_id", "phone"], set_={"at": upsert.excluded.at}, where=upsert.excluded.at > R.at
-        )
-    )
+    await keep_resumes(uow, newest)
     stored = [
         (number_id, key, at)
         for (number_id, phone), at in sorted(newest.items())
-        for key in (phone, *uow.pseudonyms.all_of(phone))
+        for key in uow.pseudonyms.keys_of(phone)
     ]
-    lifted = uow.rows(columns, stored, "lifted")
+    lifted = uow.rows(_RESUME, stored, "lifted")
     await uow.session.execute(
         sa.update(D)
         .where(
@@ -134,6 +132,21 @@ async def lift_number_blocks(uow: UnitOfWork, resumes: Sequence[Resume]) -> None
         )
         .values(active=False, revoked_at=lifted.c.at, revoke_reason=RESUMED)
         .execution_options(synchronize_session=False)
+    )
+
+
+_RESUME: dict[str, Any] = {name: getattr(R, name).type for name in ("number_id", "phone", "at")}
+
+
+async def keep_resumes(uow: UnitOfWork, resumes: Mapping[Key, datetime]) -> None:
+    """Remember when each guest allowed messages again, by phone or pseudonym; of one that is known the later stays."""
+    rows = uow.rows(_RESUME, [(*key, at) for key, at in sorted(resumes.items())], "resumed")
+    upsert = (sqlite if uow.sqlite else postgresql).insert(R)
+    upsert = upsert.from_select(list(_RESUME), sa.select(*rows.c).where(sa.true()))
+    await uow.session.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["number_id", "phone"], set_={"at": upsert.excluded.at}, where=upsert.excluded.at > R.at
+        )
     )
 
 
@@ -176,9 +189,7 @@ async def _resumed(uow: UnitOfWork, newest: dict[Key, NumberBlock]) -> dict[Key,
 def _asked(uow: UnitOfWork, newest: dict[Key, NumberBlock]) -> sa.FromClause:
     """Each phone with everything under which it may be stored."""
     rows = [
-        (number_id, phone, stored)
-        for number_id, phone in sorted(newest)
-        for stored in (phone, *uow.pseudonyms.all_of(phone))
+        (number_id, phone, stored) for number_id, phone in sorted(newest) for stored in uow.pseudonyms.keys_of(phone)
     ]
     return uow.rows({"number_id": D.number_id.type, "phone": sa.Text(), "stored": sa.Text()}, rows, "asked")
 
@@ -192,17 +203,22 @@ def _told(block: NumberBlock) -> dict[str, Any]:
     return {
         "reason": block.reason,
         "source": block.source,
-        "evidence": block.evidence,
+        "evidence": None if block.erased else block.evidence,
         "receipt_id": block.receipt_id,
         "created_at": block.at,
     }
 
 
-def _row(entry_id: str, block: NumberBlock, taken_back: datetime | None) -> dict[str, Any]:
+def _kept(uow: UnitOfWork, block: NumberBlock, phone: str) -> str:
+    """As what a spelling of the block's phone is stored."""
+    return uow.pseudonyms.of(phone) if block.erased else phone
+
+
+def _row(uow: UnitOfWork, entry_id: str, block: NumberBlock, taken_back: datetime | None) -> dict[str, Any]:
     return _told(block) | {
         "id": entry_id,
         "number_id": block.number_id,
-        "phone": block.phone,
+        "phone": _kept(uow, block, block.phone),
         "active": taken_back is None,
         "revoked_at": taken_back,
         "revoke_reason": RESUMED if taken_back else None,

@@ -24,14 +24,14 @@ class Pseudonyms:
         """How the pseudonyms begin that these keys have made."""
         return [f"{LEAD}{name}:" for name in self._keys]
 
-    def of(self, value: str, stored: str | None = None) -> str:
-        """The pseudonym to store; ``stored`` when that is one of the value's. Raises ValueError without a key."""
+    def of(self, value: str, *stored: str | None) -> str:
+        """The pseudonym to store; the one of ``stored`` that is the value's. Raises ValueError without a key."""
         if is_pseudonym(value):
             return value
         if not self._keys:
             raise ValueError("nothing can be erased without a key")
         known = self.all_of(value)
-        return stored if stored in known else known[0]
+        return next((each for each in stored if each in known), known[0])
 
     def all_of(self, value: str) -> list[str]:
         """Every pseudonym under which this value may be stored."""
@@ -39,6 +39,10 @@ class Pseudonyms:
             f"{LEAD}{name}:{hmac.digest(key, value.encode(), hashlib.sha256).hex()[:32]}"
             for name, key in self._keys.items()
         ]
+
+    def keys_of(self, value: str) -> list[str]:
+        """Everything under which this value may be stored: in the clear, or as a pseudonym. A pseudonym is only itself."""
+        return [value] if is_pseudonym(value) else [value, *self.all_of(value)]
 
 
 def is_pseudonym(value: str | None) -> bool:

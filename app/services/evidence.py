@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.db import evidence, facts, messages
+from app.db import evidence, facts
 from app.db.engine import Database, UnitOfWork
 from app.db.evidence import Attempt, Piece
 from app.db.facts import NewFact
@@ -15,6 +15,7 @@ from app.domain import ids
 from app.domain.enums import ReceiptFinding
 from app.domain.errors import NotFoundError
 from app.domain.lifecycle import FactStatus
+from app.services.matching import fact_of, owners_of
 from app.whatsapp import webhook
 from app.whatsapp.items import StatusItem
 from app.whatsapp.port import Accepted, Behaviour, Evidence, Outcome, ProviderError, Refused
@@ -73,33 +74,17 @@ def _read(piece: Piece, numbers: dict[str, str]) -> list[Untold]:
         return []
     read = []
     for status in webhook.parse(piece.text.encode()).statuses:
-        number_id = numbers.get(status.phone_number_id)
-        if number_id is not None and status.status is not None:
-            read.append(Untold(piece, status, _fact_of_status(status, status.status, number_id, piece.received_at)))
+        fact = fact_of(status, numbers.get(status.phone_number_id), piece.received_at)
+        if fact is not None:
+            read.append(Untold(piece, status, fact))
     return read
 
 
-def _fact_of_status(status: StatusItem, kind: FactStatus, number_id: str, received_at: datetime) -> NewFact:
-    error = status.errors[0] if status.errors and kind is FactStatus.FAILED else None
-    return NewFact(
-        number_id, status.message_id, kind, status.at, error.code if error else 0, status.attempt, None,
-        error.title if error else None, error.details if error else None, received_at,
-    )  # fmt: skip
-
-
 async def _matched(uow: UnitOfWork, missing: Sequence[Untold]) -> list[Untold]:
-    """By (number, Meta's id), else by our attempt id on the same number: as a webhook would."""
-    bound = await messages.bound(uow, [(each.fact.number_id, each.fact.provider_message_id) for each in missing])
-    named = {each.fact.attempt: ids.parse_attempt_id(each.fact.attempt) for each in missing if each.fact.attempt}
-    known = await messages.phones(uow, {attempt[0] for attempt in named.values() if attempt})
-    matched = []
-    for each in missing:
-        fact, attempt = each.fact, named.get(each.fact.attempt or "")
-        owner = bound.get((fact.number_id, fact.provider_message_id))
-        if owner is None and attempt and known.get(attempt[0], ("", None))[0] == fact.number_id:
-            owner = attempt[0]
-        matched.append(replace(each, fact=replace(fact, message_id=owner)))
-    return matched
+    owners = await owners_of(uow, [(each.fact.number_id, each.status) for each in missing])
+    return [
+        replace(each, fact=replace(each.fact, message_id=owner)) for each, owner in zip(missing, owners, strict=True)
+    ]
 
 
 def fact_of_answer(attempt: Attempt, number_id: str, read_answer: ReadAnswer, received_at: datetime) -> NewFact | None:

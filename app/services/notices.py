@@ -11,10 +11,10 @@ from app.db import messages
 from app.db.engine import UnitOfWork
 from app.db.number_blocks import NumberBlock, Resume, insert_number_blocks, lift_number_blocks
 from app.db.tables import NumberRow, RunCountersRow, SendRunRow, TemplateRow
-from app.domain import ids
 from app.domain.enums import DoNotMessageSource, TemplateCategory, TemplateStatus
 from app.domain.stop_words import is_stop_word
 from app.services.blocking import waiting_for
+from app.services.matching import owners_of
 from app.services.runs import STILL_RUNNING, pause_number, stop
 from app.services.throttle import slow_down
 from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure, rule_for
@@ -228,19 +228,16 @@ class Notices:
             stop(self.uow, run, text, next_step)
 
     async def _read_refusals(self) -> list[NumberBlock]:
-        """131050 names a message; its phone, and the one that Meta names, must not be messaged again."""
-        bound = await messages.bound(
-            self.uow, [(number_id, status.message_id) for number_id, status, _ in self.refused]
-        )
-        owners: list[str | None] = []
-        for number_id, status, _ in self.refused:
-            attempt = ids.parse_attempt_id(status.attempt) if status.attempt else None
-            owners.append(bound.get((number_id, status.message_id), attempt[0] if attempt else None))
-        phones = await messages.phones(self.uow, {owner for owner in owners if owner is not None})
+        """131050 names a message; its phone, and the one that Meta names, must not be messaged again.
+
+        No erasure is under way: it takes the numbers' locks too.
+        """
+        owners = await owners_of(self.uow, [(number_id, status) for number_id, status, _ in self.refused])
+        addressees = await messages.addressees(self.uow, {owner for owner in owners if owner is not None})
         blocks = []
         for (number_id, status, receipt_id), owner in zip(self.refused, owners, strict=True):
-            known = phones.get(owner) if owner else None
-            told = {status.phone, known[1] if known and known[0] == number_id else None}
+            known = addressees.get(owner) if owner is not None else None
+            told = {status.phone, known.phone if known else None}
             blocks += [
                 NumberBlock(
                     number_id,
@@ -250,6 +247,7 @@ class Notices:
                     status.at,
                     status.item,
                     receipt_id,
+                    erased=known is not None and known.erased,
                 )
                 for phone in told
                 if phone is not None

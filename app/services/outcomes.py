@@ -23,7 +23,7 @@ from app.services.blocking import turn_away, waiting_for
 from app.services.breakers import Finished, judge_number, judge_runs
 from app.services.runs import STILL_RUNNING, pause_number
 from app.whatsapp.codes import CODE_USER_STOPPED
-from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, Refused, Unknown
+from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, ProviderError, Refused, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
 
     Locks, in this order: the number (alone when a guest has to be blocked), its row, runs, messages, counters.
     """
-    blocks = [_block(number_id, each) for each in finished if _refusal_code(each.outcome) == CODE_USER_STOPPED]
-    if blocks:
+    stopped = [each for each in finished if _refusal_code(each.outcome) == CODE_USER_STOPPED]
+    if stopped:
         await uow.lock_number(number_id, exclusive=True)
     now = await uow.now()
     finished = await _unrecorded(uow, finished)
@@ -52,7 +52,7 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
     runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
     if pause is not None:
         await pause_number(uow, *pause)
-    waiting = await waiting_for(uow, await insert_number_blocks(uow, blocks))
+    waiting = await waiting_for(uow, await insert_number_blocks(uow, await _blocks(uow, number_id, stopped)))
     standings = await messages.lock(uow, {each.claim.message_id for each in finished} | waiting)
     finished = [await _without_the_erased(uow, each, standings.get(each.claim.message_id)) for each in finished]
     recording = _Recording(uow, number_id, now, standings, runs)
@@ -62,14 +62,14 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
 
 
 async def _without_the_erased(uow: UnitOfWork, each: Finished, standing: Standing | None) -> Finished:
-    """An answer that comes after its guest was erased: what it says counts, its text and its id do not stay."""
+    """An answer that comes after its guest was erased: what it says counts, its texts and its id do not stay."""
     if standing is None or not standing.erased:
         return each
     outcome = replace(each.outcome, evidence=Evidence(http_status=each.outcome.evidence.http_status))
     if isinstance(outcome, Accepted):
-        pseudonym = uow.pseudonyms.of(outcome.message_id, standing.provider_message_id)
-        await erasing.rename(uow, {(standing.number_id, outcome.message_id): pseudonym})
-        outcome = replace(outcome, message_id=pseudonym)
+        outcome = replace(outcome, message_id=await erasing.conceal(uow, standing, outcome.message_id))
+    elif isinstance(outcome, Refused):
+        outcome = replace(outcome, error=ProviderError(outcome.error.code))
     return replace(each, outcome=outcome)
 
 
@@ -86,16 +86,22 @@ async def _unrecorded(uow: UnitOfWork, finished: Sequence[Finished]) -> Sequence
     return [each for each in finished if (each.claim.message_id, each.claim.n) not in done]
 
 
-def _block(number_id: str, each: Finished) -> NumberBlock:
-    return NumberBlock(
-        number_id=number_id,
-        phone=each.claim.to,
-        source=DoNotMessageSource.META_CODE_131050,
-        reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
-        at=each.at,
-        evidence=asdict(each.outcome.evidence),
-        receipt_id=None,
-    )
+async def _blocks(uow: UnitOfWork, number_id: str, stopped: Sequence[Finished]) -> list[NumberBlock]:
+    """No erasure is under way: it takes the number's lock too."""
+    addressees = await messages.addressees(uow, {each.claim.message_id for each in stopped})
+    return [
+        NumberBlock(
+            number_id=number_id,
+            phone=each.claim.to,
+            source=DoNotMessageSource.META_CODE_131050,
+            reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
+            at=each.at,
+            evidence=asdict(each.outcome.evidence),
+            receipt_id=None,
+            erased=each.claim.message_id in addressees and addressees[each.claim.message_id].erased,
+        )
+        for each in stopped
+    ]
 
 
 def _refusal_code(outcome: Outcome) -> int | None:

@@ -16,9 +16,10 @@ from app.db.messages import Changes, Standing
 from app.db.tables import StatusItemRow
 from app.domain import ids
 from app.domain.enums import ReceiptFinding
-from app.domain.lifecycle import FactStatus
 from app.services.blocking import turn_away
+from app.services.matching import fact_of, owners_of
 from app.whatsapp.items import ParsedWebhook, StatusItem, Unrecognised
+from app.whatsapp.port import ProviderError
 
 log = logging.getLogger(__name__)
 
@@ -103,63 +104,28 @@ class Statuses:
         }
         if not erased:
             return [*entries], [*statuses]
-        nameless = {key: self._nameless(statuses[index], owner[index]) for key, index in erased.items()}
+        nameless = {key: await self._nameless(statuses[index], owner[index]) for key, index in erased.items()}
         await erasing.drop_bodies(self.uow, {entry.receipt.id for entry in nameless.values()})
         return (
             [nameless.get(id(entry), entry) for entry in entries],
             [nameless.get(id(entry), entry) for entry in statuses],
         )
 
-    def _nameless(self, entry: Entry, owner: str) -> Entry:
+    async def _nameless(self, entry: Entry, owner: str) -> Entry:
         assert isinstance(entry.item, StatusItem)
-        message_id = self.uow.pseudonyms.of(entry.item.message_id, self.standings[owner].provider_message_id)
-        return replace(entry, item=replace(entry.item, message_id=message_id, phone=None), erased=True)
+        message_id = await erasing.conceal(self.uow, self.standings[owner], entry.item.message_id)
+        errors = tuple(ProviderError(error.code) for error in entry.item.errors)
+        return replace(entry, item=replace(entry.item, message_id=message_id, phone=None, errors=errors), erased=True)
 
     async def _match(self, statuses: Sequence[Entry]) -> dict[int, str]:
-        """Which message each status is about: by (number, Meta's id), else by our attempt id, never by phone."""
-        told = [entry.item for entry in statuses if isinstance(entry.item, StatusItem)]
-        pairs: dict[int, tuple[str, str]] = {}
-        named: dict[int, str] = {}
-        for index, item in enumerate(told):
-            number_id = self.numbers.get(item.phone_number_id)
-            if number_id is None:
-                continue
-            pairs[index] = (number_id, item.message_id)
-            attempt = ids.parse_attempt_id(item.attempt) if item.attempt else None
-            if attempt is not None:
-                named[index] = attempt[0]
-        bound = await messages.bound(self.uow, list(pairs.values()))
-        bound |= await facts.owners(self.uow, {pair for pair in pairs.values() if pair not in bound})
-        missing = {named[index] for index, pair in pairs.items() if pair not in bound and index in named}
-        known = await messages.phones(self.uow, missing)
-        ours = {index: name for index, name in named.items() if known.get(name, ("",))[0] == pairs[index][0]}
-        # One fact that names our attempt tells whose id it is, also for its neighbours that do not name it. A status that
-        # is no fact speaks for itself alone: it leaves nothing behind by which a later body would find the message.
-        for index, name in ours.items():
-            if told[index].status is not None:
-                bound.setdefault(pairs[index], name)
-        found = {index: bound.get(pair) or ours.get(index) for index, pair in pairs.items()}
-        return {index: owner for index, owner in found.items() if owner}
+        """Which message each status is about, by its place."""
+        items = [entry.item for entry in statuses if isinstance(entry.item, StatusItem)]
+        owners = await owners_of(self.uow, [(self.numbers.get(item.phone_number_id), item) for item in items])
+        return {index: owner for index, owner in enumerate(owners) if owner is not None}
 
     def _fact(self, entry: Entry, message_id: str | None) -> NewFact | None:
-        item = entry.item
-        assert isinstance(item, StatusItem)
-        number_id = self.numbers.get(item.phone_number_id)
-        if number_id is None or item.status is None:
-            return None
-        error = item.errors[0] if item.errors and item.status is FactStatus.FAILED else None
-        return NewFact(
-            number_id=number_id,
-            provider_message_id=item.message_id,
-            status=item.status,
-            at=item.at,
-            error_code=error.code if error else 0,
-            attempt=item.attempt,
-            message_id=message_id,
-            title=error.title if error else None,
-            details=error.details if error else None,
-            received_at=entry.receipt.at,
-        )
+        assert isinstance(entry.item, StatusItem)
+        return fact_of(entry.item, self.numbers.get(entry.item.phone_number_id), entry.receipt.at, message_id)
 
     def _join(self, told: dict[int, NewFact], moving: set[int]) -> list[tuple[str, str, str]]:
         """Fold the facts into their messages; returns the ids that were bound by it. ``moving`` gets those that moved one."""

@@ -2,14 +2,13 @@
 
 import contextlib
 import sqlite3
-import time
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app.db import engine
 from app.db.blocks import blocked_phones, require_keys
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import (
@@ -29,82 +28,38 @@ from app.domain.enums import AuditAction, DoNotMessageSource, ErasureReason, Mes
 from app.domain.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from app.domain.pseudonyms import Pseudonyms, is_pseudonym
 from app.services.dispatch import Dispatch
-from app.services.erasure import Erased, Erasures
+from app.services.erasure import Erasures
 from app.services.guests import Guests
 from app.services.reading import Reader
 from app.services.replay import Replay
-from app.services.verification import Verification
 from app.services.webhooks import Webhooks
 from app.whatsapp.kept import read_again
 from app.whatsapp.port import Unknown
 from tests.privacy.database import needles_of, places
 from tests.privacy.meta import real_wamid, taken
-from tests.sending.world import LEASE, NOT_SENT, Wedding, change, make_wedding, preference, status, webhook_body
+from tests.privacy.zebedee import (
+    ASKED,
+    DIGITS,
+    HOUSEHOLD,
+    NAME,
+    OTHER,
+    PHONE,
+    T,
+    erase,
+    holds,
+    live_through_everything,
+    of_zebedee,
+    zebedees_wedding,
+)
+from tests.sending.world import LEASE, NOT_SENT, Wedding, make_wedding, preference, status
 from tests.services.world import STRANGER, contents, guest, one, rows
 
 pytestmark = pytest.mark.anyio
 
-T = int(time.time()) - 3600
-NAME, ALIAS, HOUSEHOLD = "Zebedee Quill", "Zeb Q. Quill", "The Quillfeathers"
-PHONE, OTHER = "+919812345678", "+919800000014"
-DIGITS = PHONE.removeprefix("+")
-ASKED = ErasureReason.GUEST_REQUEST
-
 
 @pytest.fixture
 async def wedding(db: Database) -> Wedding:
-    """Zebedee, of whom everything is known twice, and one other guest."""
-    made = await make_wedding(db)
-    zebedee = guest(NAME, "098123 45678", HOUSEHOLD, tags=["Quill cousins", "everybody"])
-    await made.world.import_rows(
-        zebedee, guest(ALIAS, PHONE, HOUSEHOLD, row=2), guest("Asha Rao", OTHER, "The Raos", row=3, tags=["everybody"])
-    )
-    await made.world.import_csv(f"name,phone,household\n{NAME},+91 98123-45678,{HOUSEHOLD}\n")
-    return made
-
-
-async def erase(wedding: Wedding, row_id: str | None = None, reason: ErasureReason = ASKED) -> Erased:
-    if row_id is None:
-        row_id = (await wedding.world.unit(HOUSEHOLD)).id
-    return await Erasures(wedding.db).erase_guest(wedding.world.admin, id=row_id, reason=reason)
-
-
-async def live_through_everything(wedding: Wedding) -> list[str]:
-    """Sent, delivered, seen, failed, edited, blocked, stopped, written back; Meta's ids of it all."""
-    await Guests(wedding.db).update_person(
-        wedding.world.owner, id=(await wedding.world.person(NAME)).id, name=f"{NAME} Jr"
-    )
-    run_id = await wedding.send(wedding.request(Audience(search="Quillfeath")))
-    (claim,) = await wedding.claim()
-    await wedding.finish([claim], taken)
-    wamid = (await wedding.message(claim.message_id)).provider_message_id or ""
-    told = {"recipient_id": DIGITS}
-    await wedding.post(status(wamid, "sent", T, **told), status(wamid, "delivered", T + 5, **told))
-    await wedding.post(status(wamid, "delivered", T + 5, **told), status("wamid.of-nobody", "sent", T, **told))
-    foreign = real_wamid(PHONE, 77)
-    await wedding.post(status(foreign, "read", T, **told), status(foreign, "played", T, **told))
-    number = await wedding.phone_number_id()
-    inbound = {"from": DIGITS, "id": real_wamid(PHONE, 78), "timestamp": str(T), "type": "text", "text": {"body": NAME}}
-    await wedding.webhooks.ingest([webhook_body(change(number, messages=[inbound], contacts=[{"wa_id": DIGITS}]))])
-    await wedding.blocks.add(
-        wedding.world.owner, workspace_id=wedding.world.workspace_id, phone=PHONE, reason=f"{NAME} called"
-    )
-    await wedding.post_preferences(preference("stop", T + 9, DIGITS))
-    await wedding.send(wedding.request())
-    assert (await wedding.counters(run_id)).delivered == 1
-    return [wamid, foreign, real_wamid(PHONE, 78), "wamid.of-nobody"]
-
-
-def of_zebedee(message_ids: Sequence[str]) -> list[str]:
-    names = [NAME, ALIAS, HOUSEHOLD, "Quill"]
-    return needles_of(phones=[PHONE], names=names, message_ids=message_ids)
-
-
-async def holds(wedding: Wedding) -> None:
-    await wedding.check()
-    assert (await Verification(wedding.db, read_again).verify()).failed == []
-    replayed = await Replay(wedding.db, read_again).replay()
-    assert (replayed.missing, replayed.changes) == (0, {})
+    return await zebedees_wedding(db)
 
 
 async def test_nothing_of_the_guest_is_left_in_any_column(wedding: Wedding) -> None:
@@ -135,10 +90,22 @@ async def test_a_file_keeps_nothing_in_its_free_pages(wedding: Wedding) -> None:
     await erase(wedding)
 
     path = Path(wedding.db.url.database or "")
-    with contextlib.closing(sqlite3.connect(path)) as other:
-        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, "the log is in the file now"
-    content = path.read_bytes().decode("latin-1").casefold()
+    files = [path, path.with_name(f"{path.name}-wal")]
+    content = "".join(file.read_bytes().decode("latin-1").casefold() for file in files if file.exists())
     assert [needle for needle in of_zebedee(message_ids) if needle.casefold() in content] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_somebody_who_reads_meanwhile_only_delays_what_becomes_of_the_log(
+    wedding: Wedding, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 0.01)
+    with contextlib.closing(sqlite3.connect(wedding.db.url.database or "")) as reader, caplog.at_level("INFO"):
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM people").fetchone() != (0,)
+        await erase(wedding)
+    assert "still holds" in caplog.text
+    assert await wedding.db.settle_log()
 
 
 async def test_a_later_import_brings_the_guest_back_but_no_message(wedding: Wedding) -> None:

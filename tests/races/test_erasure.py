@@ -1,9 +1,12 @@
 """An erasure against whatever could write the guest anew at the same moment, from both sides."""
 
 import pytest
+import sqlalchemy as sa
 
 from app.checkpoints import CLAIM_PICKED, before_commit
 from app.db.engine import Database
+from app.db.tables import MessageRow, SendRunRow
+from app.domain.audience import Audience
 from app.domain.enums import ErasureReason, MessageState, RejectionReason
 from app.domain.errors import ConflictError
 from app.domain.pseudonyms import is_pseudonym
@@ -11,7 +14,7 @@ from app.services.erasure import Erased, Erasures
 from app.services.sends import PrecheckStale
 from tests.privacy.database import needles_of, places
 from tests.privacy.meta import taken
-from tests.races.barriers import ended, holding, waits
+from tests.races.barriers import ended, holding, postgresql_only, waits
 from tests.sending.world import Wedding, make_wedding, status
 from tests.services.world import guest
 
@@ -124,3 +127,20 @@ async def test_an_import_waits_for_the_erasure_and_brings_a_new_row(wedding: Wed
     again = await wedding.world.unit(NAME)
     assert (again.id != unit.id, again.archived) == (True, False)
     assert set((await wedding.states(await wedding.send())).values()) == {MessageState.REJECTED, MessageState.QUEUED}
+
+
+@postgresql_only
+async def test_an_erasure_that_waits_for_a_run_holds_none_of_its_messages(wedding: Wedding) -> None:
+    """Or it and a cancel, which takes first the run and then its messages, would each wait for the other."""
+    await wedding.send(wedding.request(Audience(search=NAME)))
+    unit = await wedding.world.unit(NAME)
+    async with holding(ERASURE_READY) as gate, wedding.db.connection() as cancelling:
+        await cancelling.execute(sa.select(SendRunRow.id).with_for_update(key_share=True))
+        erasing = gate.start(erase(wedding, unit.id))
+        await waits(wedding.db, erasing)
+        taken_too = await cancelling.execute(sa.select(MessageRow.id).with_for_update(nowait=True))
+        assert len(taken_too.all()) == 1
+        await cancelling.rollback()
+        gate.release()
+        await ended(erasing)
+    assert await left(wedding) == set()

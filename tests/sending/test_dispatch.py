@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.db.blocks import insert_block
 from app.db.engine import UnitOfWork
+from app.db.number_blocks import NumberBlock, insert_number_blocks
 from app.db.tables import AttemptRow, DoNotMessageRow, MessageRow
 from app.domain.enums import DoNotMessageSource, MessageState, RejectionReason, SendRunStatus
 from app.domain.requests import FromRun
@@ -230,10 +230,10 @@ async def test_a_claim_turns_the_blocked_away_by_itself(wedding: Wedding) -> Non
     run_id = await wedding.send()
 
     async def block(uow: UnitOfWork) -> None:
-        await insert_block(
-            uow, number_id=wedding.number_id, phone="+919876500002", reason="stop", source=DoNotMessageSource.META_STOP,
-            created_by=None, at=utc_now(),
-        )  # fmt: skip
+        stop = NumberBlock(
+            wedding.number_id, "+919876500002", DoNotMessageSource.META_STOP, "stop", utc_now(), None, None
+        )
+        await insert_number_blocks(uow, [stop])
 
     await wedding.db.write(block)
     assert {claim.to for claim in await wedding.claim()} == {"+919876500000", "+919876500001"}

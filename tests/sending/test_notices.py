@@ -88,3 +88,15 @@ async def test_an_account_restriction_pauses_the_number(wedding: Wedding) -> Non
     await wedding.webhooks.ingest([json.dumps(body).encode()])
     assert (await one(wedding.db, NumberRow, NumberRow.id == wedding.number_id)).paused
     assert (await one(wedding.db, SendRunRow, SendRunRow.id == run_id)).status is SendRunStatus.STOPPED
+
+
+async def test_a_refusal_under_a_second_id_blocks_whom_the_message_was_for(wedding: Wedding) -> None:
+    await wedding.send()
+    (claim,) = await wedding.claim(1)
+    await wedding.finish([claim], accepted)
+    await wedding.post(status("wamid.second", "sent", T, biz_opaque_callback_data=claim.attempt_id))
+    refusal = status("wamid.second", "failed", T + 1, errors=[{"code": 131050, "title": "stopped"}])
+    del refusal["recipient_id"]
+    await wedding.post(refusal)
+    assert (await wedding.message(claim.message_id)).failure_code == 131050
+    assert (await one(wedding.db, DoNotMessageRow)).phone == claim.to
