@@ -22,7 +22,7 @@ LONGEST = 30.0
 """Seconds that anything may take before it fails."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([faulty.__name__])
+_FORKS.set_forkserver_preload(["tests.faults.warm"])
 
 
 class NoAnswerError(Exception):
