@@ -12,7 +12,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 
@@ -23,9 +25,16 @@ from app.domain.pseudonyms import Pseudonyms
 
 CHOSEN = [name.strip() for name in os.environ.get("TEST_DATABASES", "sqlite,postgres").split(",") if name.strip()]
 
+_T = TypeVar("_T")
+
 PSEUDONYMS = Pseudonyms([b"a key for erasing, of the tests only"])
 
 _TEMPLATE = "invites_template"
+
+
+def in_turn(cases: Iterable[_T]) -> list[tuple[str, _T]]:
+    """Parameters for ``database_url`` and one more: each case on one of the databases, for where both on each cost too much."""
+    return [(CHOSEN[place % len(CHOSEN)], case) for place, case in enumerate(cases)]
 
 
 class Databases:

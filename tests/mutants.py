@@ -143,6 +143,13 @@ MUTANTS = (
         "tests/sending/test_webhooks.py -k taken_in",
     ),
     Mutant(
+        "the same, found by a made-up story",
+        "app/services/outcomes.py",
+        "for message_id, progress in (await facts.attach(self.uow, bindings)).items():",
+        "for message_id, progress in ():",
+        "tests/sending/test_stateful_ingest.py",
+    ),
+    Mutant(
         "the same in the webhook",
         "app/services/statuses.py",
         "for message_id, progress in (await facts.attach(self.uow, bindings)).items():",

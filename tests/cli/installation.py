@@ -23,6 +23,7 @@ from app.main import build_database, build_meta, build_services
 from app.services.base import Actor
 from app.services.bundle import Services
 from tests.cli.commands import SECRET, invites
+from tests.faults.running import fork
 from tests.logged import check_files
 
 T = TypeVar("T")
@@ -98,11 +99,12 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(folder: Path, database_url: str, simulator: Sequence[str] = ()) -> Iterator[Installation]:
-    """With a simulator that runs, and no service yet."""
+def installation(folder: Path, database_url: str, simulator: Sequence[str] | None = ()) -> Iterator[Installation]:
+    """With a simulator that runs, unless its options are None, and no service yet."""
     env = {
         "AUTH_SECRET": SECRET,
         "DATABASE_URL": database_url,
+        "META_GRAPH_URL": "http://127.0.0.1:1",
         "META_PHONE_NUMBER_ID": "100000000000001",
         "META_WABA_ID": "200000000000001",
         "META_ACCESS_TOKEN": "token-for-tests",
@@ -111,12 +113,14 @@ def installation(folder: Path, database_url: str, simulator: Sequence[str] = ())
         "SEND_RATE": "200",
     }
     made = Installation(folder, env)
-    try:
-        _, line = made.start("simulate-meta", "--port", "0", *simulator)
-        env["META_GRAPH_URL"] = address_in(line)
+    with contextlib.ExitStack() as stack:
+        if simulator is not None:
+            # Forked, for it is no more than what the commands talk to.
+            meta = fork(("simulate-meta", "--port", "0", *simulator), made.environment, folder / "simulate-meta.log")
+            stack.callback(meta.close)
+            env["META_GRAPH_URL"] = address_in(asyncio.run(meta.says(r"http://[\d.]+:\d+(?=\. )")))
+        stack.callback(made.close)
         yield made
-    finally:
-        made.close()
     check_files(folder)
 
 

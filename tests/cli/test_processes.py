@@ -27,6 +27,7 @@ from tests.cli.installation import (
     make_wedding,
     wait_for,
 )
+from tests.faults.running import fork
 
 pytestmark = pytest.mark.process
 
@@ -103,20 +104,17 @@ def test_ctrl_c_while_following_leaves_the_run_going(place: Installation) -> Non
 def test_a_sender_that_is_told_to_end_records_what_is_under_way(
     tmp_path: Path, sqlite_url: str, command: tuple[str, ...]
 ) -> None:
-    with installation(tmp_path, sqlite_url, ["--latency", "2"]) as place:
+    with installation(tmp_path, sqlite_url, ["--latency", "0.7"]) as place:
         place.env["SEND_CONCURRENCY"] = "5"
         wedding = make_wedding(place, GUESTS)
         sender, _ = place.start(*command)
-        follower = subprocess.Popen(
-            [sys.executable, "-m", "app", "send", "--as", OWNER.subject, "--event", wedding.event_id, *TEMPLATE, "--yes"],
-            env=place.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        order = ("send", "--as", OWNER.subject, "--event", wedding.event_id, *TEMPLATE, "--yes")
+        follower = fork(order, place.environment, tmp_path / "send.log")
         try:
             wait_for("the first requests", place.accepted)
             code, seconds = end(sender)
         finally:
-            follower.kill()
-            follower.wait()
+            follower.close()
         assert code == 0
         assert seconds < place.settings.send_timeout
         taken = len(place.accepted())
@@ -136,7 +134,7 @@ def test_serve_tells_where_it_listens_and_answers_there(place: Installation) -> 
 
 
 def test_serve_without_migrating_refuses_an_old_database(tmp_path: Path) -> None:
-    with installation(tmp_path, f"sqlite:///{tmp_path / 'new.db'}") as place:
+    with installation(tmp_path, f"sqlite:///{tmp_path / 'new.db'}", simulator=None) as place:
         server, line = place.start("serve", "--port", "0", "--no-migrate")
         assert (server.wait(60), line) == (1, "")
         assert "invites migrate" in (tmp_path / "serve.log").read_text()

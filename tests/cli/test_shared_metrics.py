@@ -20,20 +20,28 @@ pytestmark = [
 ]
 
 TOKEN = "a-token-of-the-tests"
-POSTS = 60
+POSTS = 30
 
 
 @pytest.fixture
 def place(tmp_path: Path, databases: Databases) -> Iterator[Installation]:
     url = databases.make("postgres")
-    with installation(tmp_path, url) as made:
+    with installation(tmp_path, url, simulator=None) as made:
         made.env |= {"METRICS_TOKEN": TOKEN, "TMPDIR": str(tmp_path)}
         yield made
     databases.drop(url)
 
 
-def samples(address: str) -> dict[str, float]:
-    answer = httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    """A connection for each request, so that both processes get some."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Connection": "close"}
+    with httpx.Client(headers=headers, trust_env=False) as client:
+        yield client
+
+
+def samples(http: httpx.Client, address: str) -> dict[str, float]:
+    answer = http.get(f"{address}/metrics")
     return {
         sample.name + json.dumps(sample.labels): sample.value
         for family in text_string_to_metric_families(answer.raise_for_status().text)
@@ -41,9 +49,9 @@ def samples(address: str) -> dict[str, float]:
     }
 
 
-def post(address: str, times: int) -> None:
-    for _ in range(times):  # a connection each, so that both processes get some
-        assert httpx.post(f"{address}/webhooks/whatsapp", content=b"{}", trust_env=False).status_code == 401
+def post(http: httpx.Client, address: str, times: int) -> None:
+    for _ in range(times):
+        assert http.post(f"{address}/webhooks/whatsapp", content=b"{}").status_code == 401
 
 
 def pids(folder: Path) -> set[int]:
@@ -51,37 +59,37 @@ def pids(folder: Path) -> set[int]:
     return {int(file.stem.rpartition("_")[2]) for file in folder.glob("counter_*.db")}
 
 
-def test_processes_add_up(place: Installation) -> None:
+def test_processes_add_up(place: Installation, http: httpx.Client) -> None:
     server, line = place.start("serve", "--port", "0", "--workers", "2")
     address = address_in(line)
-    wait_for("the first answer", lambda: _answers(address))
+    wait_for("the first answer", lambda: _answers(http, address))
     (folder,) = place.folder.glob("invites-metrics-*")
     wait_for("both processes", lambda: len(pids(folder)) == 2)
 
-    post(address, POSTS)
+    post(http, address, POSTS)
     forged = 'invites_webhook_requests_total{"answer": "not_signed"}'
     limit = 'invites_db_connections_limit{"pool": "shared"}'
     # From whichever process each comes, and often enough for both.
-    seen = [samples(address) for _ in range(10)]
+    seen = [samples(http, address) for _ in range(10)]
     assert {each[forged] for each in seen} == {POSTS}
     assert {each[limit] for each in seen} == {30}
 
     dead = min(pids(folder))
     os.kill(dead, signal.SIGKILL)
-    wait_for("a new process", lambda: len(pids(folder)) == 3 and _answers(address))
-    wait_for("the dead one's connections to be forgotten", lambda: samples(address)[limit] == 30)
-    assert samples(address)[forged] == POSTS, "what the dead one counted stays counted"
+    wait_for("a new process", lambda: len(pids(folder)) == 3 and _answers(http, address))
+    wait_for("the dead one's connections to be forgotten", lambda: samples(http, address)[limit] == 30)
+    assert samples(http, address)[forged] == POSTS, "what the dead one counted stays counted"
     assert not list(folder.glob(f"gauge_live*_{dead}.db"))
-    post(address, 10)
-    assert samples(address)[forged] == POSTS + 10
+    post(http, address, 10)
+    assert samples(http, address)[forged] == POSTS + 10
 
     assert end(server)[0] == 0
     assert not folder.exists(), "nothing is left behind"
 
 
-def _answers(address: str) -> bool:
+def _answers(http: httpx.Client, address: str) -> bool:
     try:
-        return httpx.get(f"{address}/health/live", trust_env=False).status_code == 200
+        return http.get(f"{address}/health/live").status_code == 200
     except httpx.TransportError:
         return False
 

@@ -25,13 +25,14 @@ from app.services.intake import Intake
 from app.whatsapp.client import MetaClient
 from app.whatsapp.simulator import create_simulator
 from app.worker import Sending, Worker
+from tests.databases import in_turn
 from tests.sending.world import TEMPLATE, Wedding, make_wedding, people
 from tests.services.world import rows
 from tests.whatsapp_simulator.support import SECRET, TOKEN, Meta, options, serve
 
 pytestmark = pytest.mark.anyio
 
-TIMEOUT = 3.0
+TIMEOUT = 2.0
 """Seconds of a request: long enough for a slow machine, and what the one that hangs costs."""
 TEMPLATES = [
     {
@@ -215,9 +216,10 @@ SPARE = 8
 """More guests than it takes to stop: the requests under way meanwhile must not use them up."""
 
 
-@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS.keys())
-async def test_what_stops_and_what_goes_on_once_the_mood_is_over(db: Database, stop: Stop) -> None:
+@pytest.mark.parametrize(("database_url", "mood"), in_turn(STOPS), indirect=["database_url"])
+async def test_what_stops_and_what_goes_on_once_the_mood_is_over(db: Database, mood: str) -> None:
     """One request at a time, so that "in a row" is what it says."""
+    stop = STOPS[mood]
     guests = people(stop.least + SPARE)
     async with place(db, len(guests)) as at:
         wedding, meta = at.wedding, at.meta

@@ -48,6 +48,8 @@ STALLING: Final = "stalling at"
 LONGEST_STALL: Final = 30.0
 SWEEP_SECONDS: Final = 0.1
 """Instead of 1.0."""
+IDLE_SECONDS: Final = 0.1
+"""How long a worker does not see what another process has planned; instead of 0.5."""
 
 
 class Faults:
@@ -100,6 +102,7 @@ def install(environment: Mapping[str, str], put: pytest.MonkeyPatch) -> None:
     checkpoints.install(faults.reached)
     sa.event.listen(sa.Pool, "checkout", lambda *_: faults.connections(1))
     sa.event.listen(sa.Pool, "checkin", lambda *_: faults.connections(-1))
+    put.setattr(app.worker, "IDLE_SECONDS", IDLE_SECONDS)
     put.setattr(app.worker, "SWEEP_SECONDS", float(environment.get("FAULT_SWEEP", SWEEP_SECONDS)))
     if seconds := environment.get("FAULT_LEASE"):
         lease = Lease(duration=float(seconds), reserve=float(seconds) / 2)

@@ -22,7 +22,7 @@ LONGEST = 30.0
 """Seconds that anything may take before it fails."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([faulty.__name__])
+_FORKS.set_forkserver_preload(["tests.faults.warm"])
 
 
 class NoAnswerError(Exception):
@@ -86,10 +86,10 @@ def fork(arguments: Sequence[str], environment: Mapping[str, str], log: Path) ->
 
 
 async def eventually(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """The first answer that is true."""
+    """The first answer that is true. Asks now and then only: every question takes time from those who are asked."""
     async with asyncio.timeout(LONGEST):
         while not (answer := await ask()):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
     return answer
 
 

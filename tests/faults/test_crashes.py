@@ -18,6 +18,7 @@ from app.checkpoints import before_commit, committed
 from app.db.engine import Database
 from app.db.tables import PersonRow
 from app.domain.enums import MessageState
+from tests.databases import in_turn
 from tests.faults.process import REQUEST_LEFT
 from tests.faults.running import NoAnswerError, eventually
 from tests.faults.support import BLOCKED, OWNER, Place, phones, place
@@ -159,10 +160,10 @@ ACTS: dict[str, tuple[str, set[str]]] = {
     "resume": ('resumeSendRun(id: "%(run)s")', INVITED),
     "erasure": ('eraseGuest(input: {id: "%(person)s", reason: GUEST_REQUEST})', INVITED - {GUESTS[0]}),
 }
-ACT_MOMENTS = [checkpoints.BLOCK_LOCKED, *(moment(act) for act in ACTS for moment in (before_commit, committed))]
+ACT_MOMENTS = [checkpoints.BLOCK_LOCKED, *(moment(act) for moment in (before_commit, committed) for act in ACTS)]
 
 
-@pytest.mark.parametrize("moment", ACT_MOMENTS)
+@pytest.mark.parametrize(("database_url", "moment"), in_turn(ACT_MOMENTS), indirect=["database_url"])
 async def test_an_act_is_whole_or_never_was(moment: str, tmp_path: Path, db: Database, database_url: str) -> None:
     """An operator's act whose process is killed: after its commit it holds, before it nothing of it is left."""
     name = moment.partition(":")[0]

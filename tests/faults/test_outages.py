@@ -16,7 +16,7 @@ from app.db.migrate import upgrade
 from app.db.tables import FactRow, ReceiptRow
 from app.domain.enums import MessageState
 from tests.databases import CHOSEN, Databases, _empty_postgres
-from tests.faults.running import eventually
+from tests.faults.running import Process, eventually
 from tests.faults.support import BLOCKED, OWNER, SEND, Place, phones, place
 from tests.sending.world import status
 
@@ -210,8 +210,9 @@ async def test_a_disk_that_is_full(tmp_path: Path, file: tuple[Database, str]) -
         limit.write_text(ROOM)
         await wedding.send(token)
         await eventually(lambda: taken(wedding, 10))
+        tries = tried(service.output)
         limit.write_text(FULL)
-        await asyncio.sleep(0.5)
+        await eventually(lambda: tries_more(service, tries))
         limit.write_text(ROOM)
         await eventually(wedding.is_done)
         await eventually(wedding.meta_is_idle)
@@ -232,6 +233,11 @@ async def taken(wedding: Place, least: int) -> bool:
 
 def tried(*outputs: Any) -> int:
     return sum(output().count("trying again") for output in outputs)
+
+
+async def tries_more(process: Process, tries: int) -> bool:
+    """True when something has failed, and is tried again."""
+    return tried(process.output) > tries
 
 
 async def counts(wedding: Place, *tables: Any) -> list[int]:

@@ -124,8 +124,10 @@ async def test_an_outcome_that_stalls_half_written_is_not_given_up(
     """Its lease is over, and every sweep passes the row by that it is about to write."""
     writing = before_commit("outcomes")
     async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
-        # It does not sweep itself, so that its own message is not given up on the way from one stall to the other.
-        slow = await stalled(wedding, f"{SEND_ANSWERED}@1:stall;{writing}@1:stall-within", FAULT_SWEEP="1000")
+        # It does not sweep itself, so that its own message is not given up on the way from one stall to the other; and what
+        # it sends on that way may be answered while it is frozen, however long that takes.
+        own = {"FAULT_SWEEP": "1000", "SEND_TIMEOUT": "60"}
+        slow = await stalled(wedding, f"{SEND_ANSWERED}@1:stall;{writing}@1:stall-within", **own)
         await wedding.let_leases_run_out()
         wedding.wake()
         await slow.says(f"{STALLING} {writing}")

@@ -44,6 +44,8 @@ class Target:
     """Must each be met: cases that are all refused at the door would try nothing behind it."""
     cases: Callable[[World], SearchStrategy[Any]]
     check: Callable[[World, Any], Coroutine[Any, Any, str]]
+    database: str
+    """Where ``make test`` tries it; ``make fuzz`` does on both."""
 
 
 @dataclass

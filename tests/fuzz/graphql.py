@@ -286,11 +286,11 @@ async def _talk(world: World, messages: list[bytes]) -> str:
 
 
 TARGETS = [
-    Target("GraphQL documents", 6, {"data", "BAD_INPUT", "NOT_FOUND"}, _documents, _ask),
-    Target("GraphQL variables", 4, {"data", "BAD_INPUT"}, _requests, _ask),
-    Target("GraphQL bodies of any kind", 3, {"data", "BAD_INPUT"}, _kinds, _ask_in_kind),
-    Target("cursors", 4, {"data", "BAD_INPUT"}, _pages, _turn),
-    Target("precheck tokens", 3, {"data / data", "data / NOT_FOUND"}, _tokens, _redeem),
-    Target("Authorization headers", 3, {"data", "UNAUTHENTICATED"}, _authorizations, _sign_in),
-    Target("websocket messages", 3, {"closed 4400", "goes on"}, _messages, _talk),
+    Target("GraphQL documents", 6, {"data", "BAD_INPUT", "NOT_FOUND"}, _documents, _ask, "sqlite"),
+    Target("GraphQL variables", 4, {"data", "BAD_INPUT"}, _requests, _ask, "postgres"),
+    Target("GraphQL bodies of any kind", 3, {"data", "BAD_INPUT"}, _kinds, _ask_in_kind, "sqlite"),
+    Target("cursors", 4, {"data", "BAD_INPUT"}, _pages, _turn, "postgres"),
+    Target("precheck tokens", 3, {"data / data", "data / NOT_FOUND"}, _tokens, _redeem, "sqlite"),
+    Target("Authorization headers", 3, {"data", "UNAUTHENTICATED"}, _authorizations, _sign_in, "postgres"),
+    Target("websocket messages", 3, {"closed 4400", "goes on"}, _messages, _talk, "sqlite"),
 ]

@@ -107,7 +107,7 @@ async def _walk(world: World, case: Request) -> str:
 
 
 TARGETS = [
-    Target("guest lists, parsed", 4, {"rows", "BAD_INPUT"}, _files, _read),
-    Target("guest lists, imported", 2, {"data", "BAD_INPUT"}, _files, _import),
-    Target("paths and methods", 3, {"200", "404", "405"}, _paths, _walk),
+    Target("guest lists, parsed", 4, {"rows", "BAD_INPUT"}, _files, _read, "sqlite"),
+    Target("guest lists, imported", 2, {"data", "BAD_INPUT"}, _files, _import, "postgres"),
+    Target("paths and methods", 3, {"200", "404", "405"}, _paths, _walk, "sqlite"),
 ]

@@ -121,7 +121,7 @@ async def _asked(world: World, query: str) -> str:
 
 
 TARGETS = [
-    Target("webhook bodies, signed", 4, {"200 and kept"}, _bodies, _signed),
-    Target("webhook bodies, forged", 4, {"401"}, _forgeries, _forged),
-    Target("webhook subscription check", 2, {"200", "403"}, _questions, _asked),
+    Target("webhook bodies, signed", 4, {"200 and kept"}, _bodies, _signed, "postgres"),
+    Target("webhook bodies, forged", 4, {"401"}, _forgeries, _forged, "sqlite"),
+    Target("webhook subscription check", 2, {"200", "403"}, _questions, _asked, "postgres"),
 ]

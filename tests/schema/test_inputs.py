@@ -104,7 +104,9 @@ async def test_exactly_one(service: Service) -> None:
         assert await service.code(query, {"i": {"workspaceId": made.workspace} | given}) == "BAD_INPUT"
 
 
-HOSTILE: tuple[Any, ...] = ("\x00", "\ud800", "x" * 50_000, "", "%_\\'\"", "🙏" * 300, "a\nb")
+HOSTILE_TO_SQLITE: tuple[Any, ...] = ("\x00", "\ud800", "x" * 50_000)
+"""It cannot store the second, and searches for no pattern as long as the third; all others are to it what they are to us."""
+HOSTILE: tuple[Any, ...] = (*HOSTILE_TO_SQLITE, "", "%_\\'\"", "🙏" * 300, "a\nb")
 
 
 def _value(kind: GraphQLInputType, text: str, ids: dict[str, str]) -> Any:
@@ -131,6 +133,7 @@ async def test_no_text_is_an_internal_error(service: Service) -> None:
     """Every argument of every root field and of every list, with texts that databases and encodings choke on."""
     made = await wedding(service)
     schema = build_schema(schema_sdl())
+    hostile = HOSTILE_TO_SQLITE if service.db.sqlite else HOSTILE
     ids = {"workspaceId": made.workspace, "eventId": made.event}
     for operation, kind in (("query", schema.query_type), ("mutation", schema.mutation_type)):
         assert isinstance(kind, GraphQLObjectType)
@@ -139,7 +142,7 @@ async def test_no_text_is_an_internal_error(service: Service) -> None:
                 continue
             head = ", ".join(f"${arg}: {each.type}" for arg, each in field.args.items())
             call = ", ".join(f"{arg}: ${arg}" for arg in field.args)
-            for text in HOSTILE:
+            for text in hostile:
                 for known in (ids, {}):
                     values = {arg: _value(each.type, text, known) for arg, each in field.args.items()}
                     answer = await service.answer(f"{operation}({head}) {{ {name}({call}) {{ __typename }} }}", values)
@@ -152,7 +155,7 @@ async def test_no_text_is_an_internal_error(service: Service) -> None:
             continue
         head = ", ".join(f"${arg}: {each.type}" for arg, each in field.args.items())
         call = ", ".join(f"{arg}: ${arg}" for arg in field.args)
-        for text in HOSTILE:
+        for text in hostile:
             for after in (None, text):
                 values = {arg: _value(each.type, text, ids) for arg, each in field.args.items()} | {"after": after}
                 query = (

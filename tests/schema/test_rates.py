@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
+from app import main
 from app.db.engine import Database
 from app.domain.errors import RateLimitedError
 from app.schema.rates import PRECHECKS, Rates
@@ -14,8 +16,14 @@ from tests.schema.sockets import Socket
 pytestmark = pytest.mark.anyio
 
 CHANGE = 'mutation { pauseSendRun(id: "x") { id } }'
-PREVIEW = 'query($e: ID!) { audiencePreview(input: {eventId: "x", audience: {}}) { units } }'.replace("($e: ID!)", "")
+PREVIEW = '{ audiencePreview(input: {eventId: "x", audience: {}}) { units } }'
 MADE_BY_THE_WEDDING = 5
+
+
+@pytest.fixture(autouse=True)
+def _no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nobody may do one thing more meanwhile."""
+    monkeypatch.setattr(main, "Rates", partial(Rates, clock=lambda: 0))
 
 
 @pytest.fixture
@@ -34,7 +42,7 @@ async def test_mutations(strict: Service) -> None:
     refused = await strict.error(CHANGE)
     seconds = refused["extensions"].pop("retryAfter")
     assert refused["extensions"] == {"code": "RATE_LIMITED"}
-    assert 1 <= seconds <= 8, "a minute divided by eight"
+    assert seconds == 8, "a minute divided by eight"
     assert refused["message"] == f"At most 8 changes a minute. Nothing was done; try again in {seconds} s."
     assert refused["path"] == ["pauseSendRun"]
 

@@ -305,7 +305,7 @@ def key_of(fact: FactRow) -> Key:
 def test_every_story_ends_as_the_set_of_its_facts_says(database_url: str) -> None:
     """The same stories each time. For a new bug's shortest story let hypothesis shrink: add ``Phase.shrink``, and wait."""
     same = settings(
-        max_examples=10,
+        max_examples=5,
         stateful_step_count=15,
         phases=[Phase.generate],
         derandomize=True,
