@@ -16,6 +16,11 @@ from app.schema.limits import MAX_BODY
 pytestmark = pytest.mark.anyio
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+"""The headers have no end yet."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -105,14 +110,36 @@ async def test_the_size_of_the_headers() -> None:
         [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"],
         [GET, b"\r\n"],
         [GET, b"GET / HT"],
+        [HANDSHAKE],
+        [HANDSHAKE + b"Content-Length: 10\r\n\r\n"],
+        [HANDSHAKE + b"Content-Length: 10\r\n\r\n", b"abc"],
+        [HANDSHAKE + b"Transfer-Encoding: chunked\r\n\r\n"],
     ],
-    ids=["nothing", "half a line", "no end of headers", "half a body", "an empty line after", "half a line after"],
+    ids=[
+        "nothing",
+        "half a line",
+        "no end of headers",
+        "half a body",
+        "an empty line after",
+        "half a line after",
+        "half a handshake",
+        "a handshake with a body",
+        "a handshake with half a body",
+        "a handshake with a body of no length",
+    ],
 )
 async def test_what_never_ends_is_ended(sent: list[bytes]) -> None:
     """The client would wait for ever, and so would the server. GET is answered before, as quick as it came."""
     async with serving(Impatient) as port:
         answer = await talk(port, *sent, end=False)
         assert answer.count(b"HTTP/1.1 200") == sent.count(GET)
+
+
+async def test_a_handshake_has_no_body() -> None:
+    async with serving() as port:
+        for length in (b"Content-Length: 10", b"content-length: 0", b"Transfer-Encoding: chunked"):
+            answer = await talk(port, HANDSHAKE + length + b"\r\n\r\n", end=False)
+            assert answer.startswith(b"HTTP/1.1 400"), length
 
 
 async def test_a_request_that_comes_in_time_has_all_the_time_it_takes() -> None:
