@@ -49,6 +49,16 @@ def test_random_secrets_are_strong() -> None:
         assert [read(AUTH_SECRET=each).auth_secret.reveal() for each in made] == made
 
 
+@pytest.mark.parametrize("key", ["x" * 40, "abcde" * 8, "a-secret-of-" * 4])
+def test_keys_of_erasures_are_random(key: str) -> None:
+    for keys in (key, f"{SECRET},{key}"):
+        with pytest.raises(
+            SettingsError, match=r"^ERASURE_SECRET must be random: [^\n]*token_urlsafe\(48\)"
+        ) as refused:
+            read(ERASURE_SECRET=keys)
+        assert key not in str(refused.value)
+
+
 def test_every_auth_secret_can_become_an_old_key_of_erasures() -> None:
     """Once it is changed, what was erased under it is found by it alone."""
     with pytest.raises(SettingsError, match=r"^AUTH_SECRET must have no comma in it; [^\n]*$"):
