@@ -20,9 +20,9 @@ from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.exports import export_routes
 from app.http.health import health_routes
 from app.http.metrics import metrics_routes
-from app.http.requests import NoTokensInUrls, RequestIds
+from app.http.requests import HEADER, NoTokensInUrls, RequestIds
 from app.http.security import policy_of, security_headers
-from app.http.webhook import webhook_routes
+from app.http.webhook import Answer, webhook_routes
 from app.metrics import Metrics
 from app.schema import build_schema
 from app.schema.controller import graphiql_page, graphql_controller
@@ -78,12 +78,11 @@ async def build_services(
     settings: Settings,
     db: Database,
     directory: Directory | None,
+    metrics: Metrics,
     wake: Callable[[], None] = _nobody,
-    metrics: Metrics | None = None,
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
     await require_all_keys(db)
-    metrics = metrics or Metrics()
     unconfirmed_after = timedelta(seconds=settings.unconfirmed_after)
     number_id = None
     if settings.provider_configured and settings.meta_phone_number_id is not None:
@@ -121,11 +120,10 @@ async def build_services(
     )
 
 
-def build_worker(settings: Settings, services: Services, sender: Sender, metrics: Metrics | None = None) -> Worker:
+def build_worker(settings: Settings, services: Services, sender: Sender, metrics: Metrics) -> Worker:
     """A dispatcher for the configured number. Raises ValueError when there is none."""
     if services.number_id is None or settings.meta_phone_number_id is None:
         raise ValueError("Set META_PHONE_NUMBER_ID and META_ACCESS_TOKEN: there is no number to send from.")
-    metrics = metrics or Metrics()
     lease = lease_for(settings.send_timeout)
     return Worker(
         Dispatch(services.db, rate=settings.send_rate, lease=lease, claimed=metrics.claimed),
@@ -178,7 +176,7 @@ def create_app(
             meta = None if sender and directory else build_meta(settings)
             if meta is not None:
                 await stack.enter_async_context(meta)
-            running.services = await build_services(settings, database, directory or meta, running.wake, metrics)
+            running.services = await build_services(settings, database, directory or meta, metrics, running.wake)
             stack.push_async_callback(running.services.intake.drain)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:
@@ -216,7 +214,7 @@ def create_app(
                 lambda: running.use().intake.put,
                 app_secrets=settings.app_secrets,
                 verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,
-                measured=metrics.webhook,
+                measured=metrics.webhook((each.counted_as for each in Answer), kept=Answer.KEPT.counted_as),
             ),
             *health_routes(
                 database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
@@ -258,6 +256,7 @@ def _cors(settings: Settings) -> CORSConfig | None:
         allow_origins=list(settings.allowed_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type"],
+        expose_headers=[HEADER],
     )
 
 

@@ -6,22 +6,20 @@ fixed sets, and the ids of sending numbers: never a phone, a workspace, a run or
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import disable_created_metrics as _without_times_of_creation
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.domain.enums import SendRunStatus
-from app.services.figures import OPEN, Figures
+from app.metrics_of_database import FIGURES, OUTCOMES, REFUSALS, UP, Described, Given
+from app.services.figures import Figures
 from app.services.statuses import StatusEffect
-from app.whatsapp.port import Accepted, Behaviour, NotSent, Outcome, Refused, Sender, TemplateMessage, Unknown
+from app.whatsapp.port import Accepted, NotSent, Outcome, Refused, Sender, TemplateMessage, Unknown
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -34,19 +32,8 @@ _without_times_of_creation()  # type: ignore[no-untyped-call]  # a second series
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Meta asks for an answer to webhooks within 0.25 seconds (median) and 1 second (99 of 100)."""
 
-REFUSALS: Final = {behaviour.value: behaviour.value.lower() for behaviour in Behaviour}
-OUTCOMES: Final = ("accepted", "held", *REFUSALS.values(), "not_sent", "unknown")
-"""What can become of a request to Meta; a refusal goes by what it asks of us."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One metric as the documentation lists it."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    meaning: str
+NO_ANSWER: Final = "failed"
+"""Of a webhook's request: a fault of ours."""
 
 
 class Metrics:
@@ -78,22 +65,33 @@ class Metrics:
         for effect in StatusEffect:
             self._statuses.labels(effect.value)
 
-    @contextmanager
-    def webhook(self) -> Iterator[Callable[[str], None]]:
-        """Around one webhook request; what it gives is called with the name of the answer."""
-        started, answer = time.perf_counter(), "failed"
+    def webhook(
+        self, answers: Iterable[str], *, kept: str
+    ) -> Callable[[], AbstractContextManager[Callable[[str], None]]]:
+        """What goes around one webhook request, and gives what is called with the name of the answer, one of ``answers``.
 
-        def answered(name: str) -> None:
-            nonlocal answer
-            answer = name
+        Those whose answer is ``kept`` are timed.
+        """
+        for answer in (*answers, NO_ANSWER):
+            self._webhooks.labels(answer)
 
-        try:
-            with self._webhooks_open.track_inprogress():
-                yield answered
-        finally:
-            self._webhooks.labels(answer).inc()
-            if answer == "kept":
-                self._webhook_seconds.observe(time.perf_counter() - started)
+        @contextmanager
+        def measured() -> Iterator[Callable[[str], None]]:
+            started, answer = time.perf_counter(), NO_ANSWER
+
+            def answered(name: str) -> None:
+                nonlocal answer
+                answer = name
+
+            try:
+                with self._webhooks_open.track_inprogress():
+                    yield answered
+            finally:
+                self._webhooks.labels(answer).inc()
+                if answer == kept:
+                    self._webhook_seconds.observe(time.perf_counter() - started)
+
+        return measured
 
     def statuses(self, effects: Mapping[StatusEffect, int]) -> None:
         for effect, count in effects.items():
@@ -124,13 +122,13 @@ class Metrics:
 
     def exposition(self, figures: Figures | None) -> bytes:
         """Prometheus' text: this process' (or these processes') counts, and the database's ``figures`` if it answers."""
-        return generate_latest(self._own()) + generate_latest(_Given(figures))
+        return generate_latest(self._own()) + generate_latest(Given(figures))
 
     def _own(self) -> Collector:
         folder = os.environ.get(SHARED)
         if not folder:
             return self._registry
-        _forget_the_dead(Path(folder))
+        forget_the_dead(Path(folder))
         collector: Collector = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
         return collector
 
@@ -176,132 +174,19 @@ def outcome_name(outcome: Outcome) -> str:
             return "unknown"
 
 
-def _forget_the_dead(folder: Path) -> None:
+def forget_the_dead(folder: Path) -> None:
     """A process that was killed took its connections with it; what it has counted stays counted."""
     for file in folder.glob("gauge_live*.db"):
-        pid = file.stem.rpartition("_")[2]
+        pid = int(file.stem.rpartition("_")[2])
         try:
-            os.kill(int(pid), 0)
+            os.kill(pid, 0)
+        except PermissionError:
+            continue  # it lives, under another user
         except ProcessLookupError:
-            mark_process_dead(int(pid), str(folder))  # type: ignore[no-untyped-call]
-
-
-Samples = Mapping[tuple[str, ...], float]
-
-
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    described: Described
-    samples: Callable[[Figures], Samples]
-
-
-def _figure(name: str, meaning: str, samples: Callable[[Figures], Samples], *labels: str) -> _Figure:
-    return _Figure(Described(name, "gauge", labels, meaning), samples)
-
-
-def _alone(value: float) -> Samples:
-    return {(): value}
-
-
-def _of_status(figures: Figures, status: SendRunStatus) -> int:
-    return sum(each.runs for (_, found), each in figures.open_runs.items() if found is status)
-
-
-def _queued(figures: Figures) -> Samples:
-    return {
-        (number, status.value.lower()): found.queued if (found := figures.open_runs.get((number, status))) else 0
-        for number in figures.numbers
-        for status in OPEN
-    }
-
-
-def _oldest_due(figures: Figures) -> Samples:
-    running = SendRunStatus.RUNNING
-    return {
-        (number,): found.oldest_due_seconds if (found := figures.open_runs.get((number, running))) else 0
-        for number in figures.numbers
-    }
-
-
-def _attempts(figures: Figures) -> Samples:
-    counts = dict.fromkeys((name for name in OUTCOMES if name != "held"), 0)
-    for (outcome, behaviour), count in figures.attempts.items():
-        counts[REFUSALS[behaviour] if behaviour else outcome.lower()] += count
-    return {(name,): count for name, count in counts.items()}
-
-
-_UP: Final = Described(
-    "invites_database_up", "gauge", (), "1 when the figures below could be read, else 0 and they are left out."
-)
-
-FIGURES: Final = (
-    _figure("invites_queued_messages", "Messages that wait, by the status of their run.", _queued, "number", "run_status"),
-    _figure(
-        "invites_oldest_due_seconds", "How long the longest waiting message of a running run has been due.", _oldest_due,
-        "number",
-    ),
-    _figure("invites_sending_messages", "Messages being handed to Meta right now.", lambda each: _alone(each.sending)),
-    _figure(
-        "invites_attempts_last_minute", "Requests to Meta that ended within the last minute, of all processes.",
-        _attempts, "outcome",
-    ),
-    _figure(
-        "invites_open_runs", "Runs that are not over.",
-        lambda each: {(status.value.lower(),): _of_status(each, status) for status in OPEN}, "run_status",
-    ),
-    _figure(
-        "invites_number_paused", "1 while nothing may be sent from the number.",
-        lambda each: {(number,): float(found.paused) for number, found in each.numbers.items()}, "number",
-    ),
-    _figure(
-        "invites_last_webhook_timestamp_seconds", "When the last webhook about the number came, to 20 seconds.",
-        lambda each: {
-            (number,): found.last_webhook_at.timestamp()
-            for number, found in each.numbers.items()
-            if found.last_webhook_at
-        },
-        "number",
-    ),
-    _figure(
-        "invites_unconfirmed_messages", "Messages of which nobody knows whether Meta took them.",
-        lambda each: _alone(each.unconfirmed),
-    ),
-    _figure(
-        "invites_unconfirmed_overdue_messages", "Those that have been so for longer than UNCONFIRMED_AFTER.",
-        lambda each: _alone(each.concerns.unconfirmed_overdue),
-    ),
-    _figure(
-        "invites_unconfirmed_oldest_seconds", "How long the oldest of them has been so.",
-        lambda each: _alone(each.unconfirmed_oldest_seconds),
-    ),
-    _figure(
-        "invites_taken_twice_messages", "Messages that Meta took under two ids: must never be.",
-        lambda each: _alone(each.concerns.taken_twice),
-    ),
-    _figure(
-        "invites_unmatched_facts", "What Meta told within ten minutes about messages that are not ours.",
-        lambda each: _alone(each.unmatched_facts),
-    ),
-)  # fmt: skip
+            with suppress(FileNotFoundError):  # whoever was scraped at the same moment was quicker
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 def all_described() -> list[Described]:
     """Every metric, in the order of the documentation."""
-    return [_UP, *(each.described for each in FIGURES), *Metrics().described]
-
-
-class _Given(Collector):
-    """The figures of the database as they were read for this scrape."""
-
-    def __init__(self, figures: Figures | None) -> None:
-        self._figures = figures
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(_UP.name, _UP.meaning, value=float(self._figures is not None))
-        if self._figures is None:
-            return
-        for each in FIGURES:
-            family = GaugeMetricFamily(each.described.name, each.described.meaning, labels=each.described.labels)
-            for labels, value in each.samples(self._figures).items():
-                family.add_metric(labels, value)
-            yield family
+    return [UP, *(each.described for each in FIGURES), *Metrics().described]

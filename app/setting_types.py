@@ -128,12 +128,16 @@ def matching(pattern: str, hint: str) -> Callable[[str], str]:
     return parse
 
 
+def _looks_random(key: str) -> bool:
+    # A text that repeats itself is found in its own double, before the second half.
+    return len(set(key)) >= MIN_SECRET_CHARACTERS and key not in (key + key)[1:-1]
+
+
 def auth_secret(raw: str) -> Secret:
     found = len(raw.encode())
     if found < MIN_SECRET_BYTES:
         raise ValueError(f"must be at least {MIN_SECRET_BYTES} bytes long; {_MAKE_ONE}")
-    # A text that repeats itself is found in its own double, before the second half.
-    if len(set(raw)) < MIN_SECRET_CHARACTERS or raw in (raw + raw)[1:-1]:
+    if not _looks_random(raw):
         raise ValueError(f"must be random: it has too few different characters, or repeats itself; {_MAKE_ONE}")
     if "," in raw:
         # Behind the commas of ERASURE_SECRET, where it goes once it is changed, it would be two other keys.
@@ -145,6 +149,9 @@ def erasure_secret(raw: str) -> Secret:
     keys = [each.strip() for each in raw.split(",")]
     if any(len(key.encode()) < MIN_SECRET_BYTES for key in keys):
         raise ValueError(f"must be keys of at least {MIN_SECRET_BYTES} bytes each, with commas between them")
+    # An older one cannot be chosen any more: without it nobody erased with it would be recognised.
+    if not _looks_random(keys[0]):
+        raise ValueError(f"must be random: the first has too few different characters, or repeats itself; {_MAKE_ONE}")
     return Secret(",".join(keys))
 
 

@@ -25,6 +25,7 @@ from app.domain.guest_list import GuestRow
 from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.main import build_services
+from app.metrics import Metrics
 from app.services.base import Actor
 from app.services.bundle import Services
 from app.services.sends import SendSuccess
@@ -118,7 +119,7 @@ async def run(folder: Path, recipients: int) -> bool:
     await upgrade(settings.database_url)
     db = Database(settings.database_url)
     try:
-        services = await build_services(settings, db, OneTemplate())
+        services = await build_services(settings, db, OneTemplate(), Metrics())
         meter = Meter(db)
         request = await set_up(services, recipients, meter)
         precheck, first = await meter.measure("precheck", lambda: services.prechecks.precheck(OWNER, request))

@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "litestar", "app.auth", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
     },
     # Nothing else knows Prometheus: services and worker are given the one function that they call.
-    "app.metrics": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},
+    "app.metrics": {"prometheus_client", "app.metrics_of_database", "app.services", "app.whatsapp.port"},
+    "app.metrics_of_database": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},
     "app.config": {"app.setting_types", "app.domain"},
     "app.setting_types": {"sqlalchemy", "app.domain"},
     "app.auth": {"jwt", "httpx", "app.auth", "app.config", "app.setting_types", "app.domain"},

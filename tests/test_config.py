@@ -49,6 +49,14 @@ def test_random_secrets_are_strong() -> None:
         assert [read(AUTH_SECRET=each).auth_secret.reveal() for each in made] == made
 
 
+@pytest.mark.parametrize("key", ["x" * 40, "abcde" * 8, "a-secret-of-" * 4])
+def test_the_key_of_new_erasures_is_random(key: str) -> None:
+    with pytest.raises(SettingsError, match=r"^ERASURE_SECRET must be random: [^\n]*token_urlsafe\(48\)") as refused:
+        read(ERASURE_SECRET=key)
+    assert key not in str(refused.value)
+    assert len(read(ERASURE_SECRET=f"{SECRET},{key}").erasure_keys) == 2, "an old one cannot be chosen any more"
+
+
 def test_every_auth_secret_can_become_an_old_key_of_erasures() -> None:
     """Once it is changed, what was erased under it is found by it alone."""
     with pytest.raises(SettingsError, match=r"^AUTH_SECRET must have no comma in it; [^\n]*$"):

@@ -102,6 +102,17 @@ async def test_tokens_that_are_refused(door: Door) -> None:
     assert await door.lets_in(bearer(aud=["other", AUDIENCE]))
 
 
+@pytest.mark.parametrize("name", ["alg", "kid", "typ", "crit", "b64", "jwk", "x5c"])
+async def test_headers_of_odd_types(door: Door, name: str) -> None:
+    """By hand: PyJWT makes none of them."""
+    good = bearer()
+    header = json.loads(base64.urlsafe_b64decode(good.split()[1].split(".")[0] + "=="))
+    odds: list[Any] = [[], {}, [name], {name: 1}, 1, 1.5, True, None, "", [[]]]
+    for odd in odds:
+        part = base64.urlsafe_b64encode(json.dumps(header | {name: odd}).encode()).rstrip(b"=").decode()
+        assert not await door.lets_in(f"Bearer {part}.{good.partition('.')[2]}"), odd
+
+
 async def test_a_public_key_is_no_secret(door: Door) -> None:
     """The algorithm is the key's: HS256 with the public key, which everybody has, signs nothing."""
     head = {"alg": "HS256", "typ": "JWT", "kid": "first"}

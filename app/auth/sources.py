@@ -24,7 +24,7 @@ NO_KEYS: Final = "Nobody can be signed in now: the keys of the sign-in cannot be
 
 
 class KeySource(Protocol):
-    async def find(self, key_id: str | None, algorithm: object) -> Key | None:
+    async def find(self, key_id: str | None, algorithm: str) -> Key | None:
         """The key that a token's header names, if it is one for that algorithm. Raises UnavailableError."""
         ...
 
@@ -35,7 +35,7 @@ class OneSecret:
     def __init__(self, secret: str) -> None:
         self._key = Key(secret, (SYMMETRIC,))
 
-    async def find(self, key_id: str | None, algorithm: object) -> Key | None:  # noqa: ARG002 - there is one key, whatever its name
+    async def find(self, key_id: str | None, algorithm: str) -> Key | None:  # noqa: ARG002 - there is one key, whatever its name
         return self._key if algorithm == SYMMETRIC else None
 
 
@@ -53,7 +53,7 @@ class KeySet:
         self._tried_at = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
-    async def find(self, key_id: str | None, algorithm: object) -> Key | None:
+    async def find(self, key_id: str | None, algorithm: str) -> Key | None:
         if key_id is None or algorithm not in ASYMMETRIC:
             return None
         age = self._clock() - self._fetched_at

@@ -35,10 +35,11 @@ class Verifier:
             header = jwt.get_unverified_header(token)
         except _REFUSALS:
             raise UnauthenticatedError from None
+        key_id, algorithm = header.get("kid"), header.get("alg")
         # Whoever marks a part of the header as critical means something by it that is unknown here (RFC 7515 §4.1.11).
-        if "crit" in header:
+        if "crit" in header or not isinstance(algorithm, str) or not isinstance(key_id, str | None):
             raise UnauthenticatedError
-        key = await self._keys.find(header.get("kid"), header.get("alg"))
+        key = await self._keys.find(key_id, algorithm)
         if key is None:
             raise UnauthenticatedError
         try:

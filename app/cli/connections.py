@@ -62,6 +62,13 @@ class GuardedConnection(HttpToolsProtocol):
         self._within(None)
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        # The websocket's protocol neither answers nor ends a handshake with a body, and no deadline of ours goes with it.
+        if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers):
+            self.send_400_response("A websocket's handshake has no body.")
+        else:
+            super().handle_websocket_upgrade()
+
     def send_400_response(self, msg: str) -> None:
         if self._too_large:
             self._refuse()

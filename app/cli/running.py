@@ -10,6 +10,7 @@ import click
 from app.config import Settings
 from app.db.engine import Database
 from app.main import build_database, build_services
+from app.metrics import Metrics
 from app.services.base import Actor
 from app.services.bundle import Services
 from app.services.health import DatabaseState, Health
@@ -50,6 +51,6 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     database = build_database(settings)
     try:
         await require_migrated(database)
-        yield await build_services(settings, database, None)
+        yield await build_services(settings, database, None, Metrics())
     finally:
         await database.close()

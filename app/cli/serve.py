@@ -17,7 +17,8 @@ from app.cli.server import address_of, listen, run_here, run_workers
 from app.config import Settings
 from app.db.migrate import upgrade
 from app.main import build_database, build_meta, build_services, build_worker, create_app
-from app.metrics import SHARED
+from app.metrics import SHARED, Metrics
+from app.services.erasure import require_all_keys
 
 
 def app_from_env() -> Any:
@@ -52,7 +53,7 @@ def serve_command(host: str | None, port: int | None, workers: int, *, no_dispat
             "each other. Set DATABASE_URL to a postgresql:// address, or leave --workers out."
         )
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(_prepare(settings, migrate=not no_migrate))
+    asyncio.run(_prepare(settings, migrate=not no_migrate, serve=True))
     with listen(settings.host, settings.port) as listening:
         address = address_of(listening)
         sending = _sending(settings)
@@ -98,13 +99,15 @@ def migrate_command() -> None:
     click.echo("The database is at this version's schema.")
 
 
-async def _prepare(settings: Settings, *, migrate: bool) -> None:
-    """Raises ClickException while the database cannot be used."""
+async def _prepare(settings: Settings, *, migrate: bool, serve: bool = False) -> None:
+    """Raises ClickException while the database cannot be used, UnavailableError when a key is missing to ``serve`` it."""
     if migrate:
         await upgrade(settings.database_url)
     database = build_database(settings)
     try:
         await require_migrated(database)
+        if serve:
+            await require_all_keys(database)  # the app asks too, but what its start raises is a traceback
     finally:
         await database.close()
 
@@ -125,7 +128,8 @@ async def _work(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         await require_migrated(database)
         sender = await stack.enter_async_context(meta)
-        worker = build_worker(settings, await build_services(settings, database, sender), sender)
+        metrics = Metrics()  # which nobody scrapes here
+        worker = build_worker(settings, await build_services(settings, database, sender, metrics), sender, metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end)
         click.echo(f"Sending from number {settings.meta_phone_number_id}, at most {settings.send_rate:g} a second.")

@@ -29,8 +29,6 @@ T = TypeVar("T")
 SQLITE_BUSY_SECONDS = 20
 SETTLE_SECONDS = 1.0
 """How long a checkpoint may wait for readers: writers wait with it."""
-OVERFLOW = 5
-"""PostgreSQL connections beyond the pool's size, while there is more to do than it can."""
 ATTEMPTS = 6
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 """serialization_failure, deadlock_detected (PostgreSQL, appendix A)."""
@@ -77,28 +75,31 @@ class Database:
         self.url = make_url(url)
         self.pseudonyms = pseudonyms or Pseudonyms()
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        # Two pools: readers that take long must not keep Meta waiting, whose webhooks are writers.
         if self.sqlite:
             # One writing connection per process: writers queue in order in the pool, instead of waking up at random
             # inside SQLite's busy handler.
-            busy = {"timeout": SQLITE_BUSY_SECONDS}
-            self.writer = _engine(self.url, pool_size=1, max_overflow=0, pool_timeout=60, connect_args=busy)
+            writers, busy = 1, {"timeout": SQLITE_BUSY_SECONDS}
+            self.writer = _engine(self.url, pool_size=writers, max_overflow=0, pool_timeout=60, connect_args=busy)
             self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
-            self._pools = {"write": (self.writer, 1), "read": (self.reader, pool_size)}
         else:
+            writers = pool_size
             # Said, not assumed: under another default a claim's snapshot could be older than the block it waited for.
-            self.writer = _engine(
-                self.url,
-                isolation_level="READ COMMITTED",
-                pool_size=pool_size,
-                max_overflow=OVERFLOW,
-                pool_timeout=10,
-                pool_pre_ping=True,
-                connect_args={"timeout": 10},
+            self.writer, self.reader = (
+                _engine(
+                    self.url,
+                    isolation_level="READ COMMITTED",
+                    pool_size=pool_size,
+                    max_overflow=0,
+                    pool_timeout=10,
+                    pool_pre_ping=True,
+                    connect_args={"timeout": 10},
+                )
+                for _ in range(2)
             )
-            self.reader = self.writer
-            self._pools = {"shared": (self.writer, pool_size + OVERFLOW)}
+        self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
 
     async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
@@ -176,8 +177,7 @@ class Database:
 
     async def close(self) -> None:
         await self.writer.dispose()
-        if self.reader is not self.writer:
-            await self.reader.dispose()
+        await self.reader.dispose()
 
 
 def _engine(url: sa.URL, **settings: Any) -> AsyncEngine:

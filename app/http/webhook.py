@@ -39,6 +39,10 @@ class Answer(StrEnum):
     NOT_SET_UP = "not set up"
     BUSY = "busy"
 
+    @property
+    def counted_as(self) -> str:
+        return self.name.lower()
+
 
 _STATUS: Final = {
     Answer.KEPT: 200,
@@ -61,7 +65,7 @@ Keep = Callable[[bytes], Awaitable[None]]
 """Keeps a body and applies what it says; returns once all of it is committed."""
 
 Measured = Callable[[], AbstractContextManager[Callable[[str], None]]]
-"""Around one request; what it gives hears the answer's name, in small letters."""
+"""Around one request; what it gives hears as what the answer is counted."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -97,7 +101,7 @@ def webhook_routes(
     async def receive(request: AnyRequest) -> Response[str]:
         with measured() as answered:
             answer = await judged(request)
-            answered(answer.name.lower())
+            answered(answer.counted_as)
         return _text(_STATUS[answer], answer, _HEADERS.get(answer))
 
     async def judged(request: AnyRequest) -> Answer:

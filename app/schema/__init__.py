@@ -1,6 +1,7 @@
 """The GraphQL schema: ``build_schema()`` makes it, ``schema_sdl()`` is what ``schema.graphql`` holds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from functools import cache, partial
 from typing import Any
 
@@ -16,13 +17,14 @@ from graphql import (
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 import app.schema.enums  # noqa: F401 - makes the domain's enums known before any type names one
 from app.schema.cleaning import StorableTexts
 from app.schema.counting import Counted
 from app.schema.deadline import timed_execution
-from app.schema.errors import ErrorMapping
+from app.schema.errors import ErrorMapping, coded
 from app.schema.limits import Limits
 from app.schema.mutations import Mutation
 from app.schema.pagination import Names
@@ -59,10 +61,28 @@ class Schema(strawberry.Schema):
         kwargs["allowed_operation_types"] = {OperationType.QUERY, OperationType.MUTATION} & set(
             kwargs.get("allowed_operation_types") or OperationType
         )
-        return await super().execute(query, *args, **kwargs)
+        result = await super().execute(query, *args, **kwargs)
+        # ``ErrorMapping`` is an extension itself: it does not see what one of them raises.
+        result.errors = result.errors and [
+            each if "code" in (each.extensions or {}) else coded(each) for each in result.errors
+        ]
+        return result
+
+    async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> Any:
+        """The answers to one message of a socket; what an extension raises is one of them, with its code."""
+        return _coded(await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         pass
+
+
+async def _coded(results: Any) -> AsyncGenerator[Any, None]:
+    async with aclosing(results):
+        try:
+            async for result in results:
+                yield result
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller waits for an answer
+            yield PreExecutionError(data=None, errors=[coded(GraphQLError(str(error), original_error=error))])
 
 
 def _drop_null_defaults(inputs: Iterable[GraphQLArgument | GraphQLInputField]) -> None:

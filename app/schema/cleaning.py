@@ -18,13 +18,17 @@ MAX_NESTING: Final = 32
 """Lists and objects within each other in the variables. The deepest input of the contract has 5."""
 
 
+MAX_VALUES: Final = 1_000_000
+"""In the variables, all levels together. The rows of an import of 50,000 guests, with every field of each, are half."""
+
+
 class StorableTexts(SchemaExtension):
     """Cleans variables, and the literals of the document."""
 
     def on_operation(self) -> Iterator[None]:
         context = self.execution_context
         try:
-            context.variables = _clean(context.variables, MAX_NESTING)
+            context.variables = _Cleaning().of(context.variables, MAX_NESTING)
         except CodedError as problem:
             # Raised from here it would get past ``ErrorMapping``, and on a websocket be no answer at all.
             context.pre_execution_errors = [problem]
@@ -46,17 +50,24 @@ class _Literals(Visitor):
         return StringValueNode(value=cleaned, block=node.block, loc=node.loc)
 
 
-def _clean(value: Any, nesting: int) -> Any:
-    """``value``, which is JSON, with every text in it made storable. Raises CodedError when nested more deeply."""
-    if isinstance(value, str):
-        return _stored(value)
-    if not isinstance(value, list | dict):
-        return value
-    if not nesting:
-        raise CodedError(f"The variables are nested more than {MAX_NESTING} levels deep.", ErrorCode.TOO_LARGE)
-    if isinstance(value, list):
-        return [_clean(each, nesting - 1) for each in value]
-    return {name: _clean(each, nesting - 1) for name, each in value.items()}
+class _Cleaning:
+    def __init__(self) -> None:
+        self._left = MAX_VALUES
+
+    def of(self, value: Any, nesting: int) -> Any:
+        """``value``, which is JSON, with every text in it made storable. Raises CodedError for too many or too deep."""
+        if isinstance(value, str):
+            return _stored(value)
+        if not isinstance(value, list | dict):
+            return value
+        if not nesting:
+            raise CodedError(f"The variables are nested more than {MAX_NESTING} levels deep.", ErrorCode.TOO_LARGE)
+        self._left -= len(value)
+        if self._left < 0:
+            raise CodedError(f"The variables have more than {MAX_VALUES:,} values.", ErrorCode.TOO_LARGE)
+        if isinstance(value, list):
+            return [self.of(each, nesting - 1) for each in value]
+        return {name: self.of(each, nesting - 1) for name, each in value.items()}
 
 
 def _stored(text: str) -> str:

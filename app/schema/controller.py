@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final, NoReturn, TypeGuard
@@ -12,26 +13,28 @@ from graphql import GraphQLError
 from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
+from litestar.exceptions import WebSocketDisconnect
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
 from strawberry.http.ides import get_graphql_ide_html
 from strawberry.litestar import make_graphql_controller
-from strawberry.litestar.controller import GraphQLController
+from strawberry.litestar.controller import GraphQLController, LitestarWebSocketAdapter
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UnsetType
 
 from app.auth import Identify
-from app.domain.errors import ErrorCode, UnavailableError
+from app.domain.errors import ErrorCode, UnauthenticatedError, UnavailableError
 from app.schema import Schema
 from app.schema.context import Context
 from app.schema.counting import UNREAD
 from app.schema.errors import CodedError
-from app.schema.limits import MAX_BODY, document_problem
-from app.schema.rates import Rates
+from app.schema.limits import MAX_BODY, MAX_DOCUMENT, document_problem
+from app.schema.rates import MAX_OPEN, Rates
 from app.services.bundle import Services
 
 PATH: Final = "/graphql"
@@ -40,12 +43,38 @@ MAX_OPERATIONS: Final = 10
 INIT_TIMEOUT: Final = timedelta(seconds=10)
 """From the opening of a socket to its token."""
 TRY_AGAIN_LATER: Final = 1013
+MESSAGE_TOO_BIG: Final = 1009
+MAX_UNSIGNED: Final = 2 * MAX_DOCUMENT
+"""Bytes of a request without a valid token, and characters of a message before it: the parser takes its time."""
+MAX_CONTAINERS: Final = 250_000
+"""Lists and objects of one request, counted by their brackets. The rows of an import of 50,000 guests have 100,000."""
 
 _OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,254}")
 """GraphQL's grammar of names (spec §2.1.9). No other text is looked up, or said back: not every one can be encoded."""
 
 _BAD_NAME: Final = "Send operationName as a name of up to 255 letters, digits and underscores, or leave it out."
 _NOT_JSON: Final = 'Send one JSON object: {"query": "…", "variables": {}, "operationName": null}.'
+
+
+class SocketAdapter(LitestarWebSocketAdapter):
+    """Looks at the size of a message before it is parsed; large ones are taken only once it is known from whom."""
+
+    longest = MAX_UNSIGNED
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002 - nobody asks for it
+        with suppress(WebSocketDisconnect):
+            while self.ws.connection_state != "disconnect":
+                text = await self.ws.receive_text()
+                if len(text) > self.longest or _has_too_many_containers(text):
+                    await self.close(code=MESSAGE_TOO_BIG, reason="Message too big")
+                    return
+                if not text:
+                    raise NonTextMessageReceived
+                try:
+                    message = self.view.decode_json(text)
+                except json.JSONDecodeError as error:
+                    raise NonJsonMessageReceived from error
+                yield message
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
@@ -63,6 +92,21 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         except UnavailableError:
             # Unlike 4403 this lets a client try again by itself (RFC 6455's registry of close codes).
             await self.websocket.close(code=TRY_AGAIN_LATER, reason="Try again later")
+        if self.connection_acknowledged and isinstance(self.websocket, SocketAdapter):
+            self.websocket.longest = MAX_BODY
+
+    @property
+    def _subject(self) -> str:
+        assert self.context.identity is not None, "operations come after the token"
+        return self.context.identity.subject
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        with self.context.rates.operation(self._subject) as admitted:
+            if admitted:
+                await super().run_operation(operation)
+            else:
+                text = f"At most {MAX_OPEN} operations of one person at a time. End one first."
+                await operation.send_initial_errors([CodedError(text, ErrorCode.RATE_LIMITED)])
 
     async def handle_subscribe(self, message: Any) -> None:
         if self.connection_acknowledged and (problem := self._problem(message)):
@@ -88,6 +132,7 @@ class RuledController(GraphQLController[Context, None]):
 
     request_max_body_size = MAX_BODY
     graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = SocketAdapter
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         # Not for ``Accept: */*``, which curl sends.
@@ -106,6 +151,10 @@ class RuledController(GraphQLController[Context, None]):
         return found
 
     def parse_json(self, data: str | bytes) -> object:
+        if _has_too_many_containers(data):
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may have at most {MAX_CONTAINERS:,} lists and objects."
+            )
         found = super().parse_json(data)
         if not isinstance(found, dict):
             raise HTTPException(HTTPStatus.BAD_REQUEST, _NOT_JSON)
@@ -130,9 +179,15 @@ class RuledController(GraphQLController[Context, None]):
     async def execute_request(self, request: Request[Any, Any, Any], context: Any, root_value: Any) -> Response[Any]:
         """What is no GraphQL request at all is told in GraphQL's own form, but with HTTP's status."""
         try:
+            if context.identity is None and len(await request.body()) > MAX_UNSIGNED:
+                error = context.away or UnauthenticatedError()
+                context.counted(UNREAD, error.code)
+                return _refusal(HTTPStatus.OK, error.message, error.code)
             answer: Response[Any] = await self.run(request, context=context, root_value=root_value)
-        except HTTPException as error:
-            return _refusal(error.status_code, str(error.reason), ErrorCode.BAD_INPUT)
+        except HTTPException as refused:
+            too_large = refused.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            code = ErrorCode.TOO_LARGE if too_large else ErrorCode.BAD_INPUT
+            return _refusal(refused.status_code, str(refused.reason), code)
         except RequestEntityTooLarge:
             return _refusal(413, f"A request may be at most {MAX_BODY // 1024**2} MiB large.", ErrorCode.TOO_LARGE)
         return answer
@@ -191,6 +246,13 @@ def _is_a_message(message: Any) -> TypeGuard[Message]:
 def graphiql_page() -> str:
     """GraphiQL as Strawberry ships it: the same for everybody, each script from elsewhere with its digest."""
     return get_graphql_ide_html(graphql_ide="graphiql")
+
+
+def _has_too_many_containers(data: str | bytes) -> bool:
+    """Judged without parsing, which takes seconds for millions of them; brackets within texts count too."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{") > MAX_CONTAINERS
+    return data.count(b"[") + data.count(b"{") > MAX_CONTAINERS
 
 
 def _may_name_an_operation(name: object) -> bool:

@@ -22,6 +22,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionNode,
     SelectionSetNode,
     VariableNode,
@@ -36,6 +37,8 @@ from app.schema.errors import CodedError
 
 MAX_COST: Final = 50_000
 """A page of 100 messages with all that is known of each, of its run and of its guests costs some 27,500."""
+MAX_SUBSCRIPTION_COST: Final = 2_000
+"""Of one value. It is read again four times a second, for as long as somebody looks on."""
 ASSUMED: Final = 5
 """Entries of a list without ``first``: the people of a household, the events of a wedding, what happened to a message."""
 
@@ -47,9 +50,10 @@ def cost_problem(
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode) and operation_name in {None, node.name and node.name.value}:
             cost = operation_cost(schema, document, node, variables or {})
-            if cost > MAX_COST:
+            limit = MAX_SUBSCRIPTION_COST if node.operation is OperationType.SUBSCRIPTION else MAX_COST
+            if cost > limit:
                 text = (
-                    f"The operation costs {cost:,} and {MAX_COST:,} is the most. Ask for fewer entries with first, "
+                    f"The operation costs {cost:,} and {limit:,} is the most. Ask for fewer entries with first, "
                     "for fewer lists within lists, or in several requests."
                 )
                 return CodedError(text, ErrorCode.TOO_LARGE, nodes=node)

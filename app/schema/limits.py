@@ -6,7 +6,7 @@ fragments which spread each other twice take 2³⁰ steps. Here every fragment i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,9 +39,14 @@ MAX_DEPTH: Final = 12
 MAX_FIELDS: Final = 400
 """With fragments filled in. The largest operation of the console has 60."""
 MAX_ALIASES: Final = 30
+MAX_FRAGMENTS: Final = 50
+"""The console's largest document has none, GraphiQL's introspection three."""
+MAX_NESTING: Final = 60
+"""Selections within each other, where spreads and inline fragments are levels too: whoever walks them calls itself."""
 MAX_DIGITS: Final = 100
 """Of a whole number in the document. Int has 10; past 4,300 Python itself refuses to convert one, with a ValueError."""
 
+_INTROSPECTION: Final = frozenset({"__schema", "__type"})
 _LONG_NUMBER: Final = re.compile(rf"\d{{{MAX_DIGITS}}}")
 
 
@@ -66,11 +71,18 @@ class Limits(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         document = self.execution_context.graphql_document
-        if document and (
-            problem := self._choice(document) or self._number(document) or _problem(document) or self._cost(document)
-        ):
+        if document and (problem := self._problem(document)):
             self.execution_context.pre_execution_errors = [problem]
         yield
+
+    def _problem(self, document: DocumentNode) -> CodedError | None:
+        if problem := self._choice(document) or self._number(document):
+            return problem
+        try:
+            _measure(document)
+        except CodedError as found:
+            return found
+        return self._cost(document)
 
     def _choice(self, document: DocumentNode) -> CodedError | None:
         """GraphQL's GetOperation() (spec §6.1), which Strawberry answers with the first."""
@@ -104,8 +116,12 @@ class _Numbers(Visitor):
         return BREAK
 
 
-def _problem(document: DocumentNode) -> CodedError | None:
-    measure = _Measure(document)
+def _measure(document: DocumentNode) -> None:
+    """Raises CodedError."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    if len(fragments) > MAX_FRAGMENTS:
+        raise CodedError(f"The document has more than {MAX_FRAGMENTS} fragments.", ErrorCode.TOO_LARGE)
+    measure = _Measure(fragments)
     for node in document.definitions:
         if not isinstance(node, OperationDefinitionNode):
             continue
@@ -117,11 +133,13 @@ def _problem(document: DocumentNode) -> CodedError | None:
         ):
             if count > limit:
                 text = f"The operation has more than {limit} {what}. Ask in several requests."
-                return CodedError(text, ErrorCode.TOO_LARGE, nodes=node)
+                raise CodedError(text, ErrorCode.TOO_LARGE, nodes=node)
         if node.operation is OperationType.MUTATION and size.width > 1:
             # The first could be done and the second refused, and the caller would have to find out which.
-            return CodedError("Send one mutation per request.", ErrorCode.BAD_INPUT, nodes=node)
-    return None
+            raise CodedError("Send one mutation per request.", ErrorCode.BAD_INPUT, nodes=node)
+    # What no operation spreads was not measured, and validation looks into it all the same (spec §5.5.1.4).
+    if unused := fragments.keys() - measure.measured.keys():
+        raise CodedError(f"Fragment '{min(unused)}' is never used.", ErrorCode.BAD_INPUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,32 +153,42 @@ class _Size:
 
 
 class _Measure:
-    def __init__(self, document: DocumentNode) -> None:
-        self._fragments = {
-            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
-        }
-        self._measured: dict[str, _Size] = {}
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self.measured: dict[str, _Size] = {}
 
-    def of(self, selections: SelectionSetNode | None) -> _Size:
+    def of(self, selections: SelectionSetNode | None, nesting: int = 0) -> _Size:
+        """Raises CodedError."""
+        if selections and nesting > MAX_NESTING:
+            text = f"The operation has more than {MAX_NESTING} fields and fragments within each other."
+            raise CodedError(text, ErrorCode.TOO_LARGE)
         depth = width = fields = aliases = 0
         for selection in selections.selections if selections else ():
             if isinstance(selection, FieldNode):
-                if selection.name.value.startswith("__"):
-                    continue  # graphql-core has a depth limit of its own for introspection
-                inner = self.of(selection.selection_set)
-                inner = _Size(inner.depth + 1, 1, inner.fields + 1, inner.aliases + (selection.alias is not None))
+                inner = _of_field(selection, self.of(selection.selection_set, nesting + 1))
             elif isinstance(selection, FragmentSpreadNode):
-                inner = self._fragment(selection.name.value)
+                inner = self._fragment(selection.name.value, nesting + 1)
             else:
                 assert isinstance(selection, InlineFragmentNode)
-                inner = self.of(selection.selection_set)
+                inner = self.of(selection.selection_set, nesting + 1)
             depth, width = max(depth, inner.depth), width + inner.width
             fields, aliases = fields + inner.fields, aliases + inner.aliases
         return _Size(depth, width, fields, aliases)
 
-    def _fragment(self, name: str) -> _Size:
-        if name not in self._measured:
-            self._measured[name] = _Size()  # validation refuses a circle; here it must only come to an end
+    def _fragment(self, name: str, nesting: int) -> _Size:
+        if name not in self.measured:
+            self.measured[name] = _Size()  # validation refuses a circle; here it must only come to an end
             fragment = self._fragments.get(name)
-            self._measured[name] = self.of(fragment.selection_set) if fragment else _Size()
-        return self._measured[name]
+            self.measured[name] = self.of(fragment.selection_set, nesting) if fragment else _Size()
+        return self.measured[name]
+
+
+def _of_field(node: FieldNode, inner: _Size) -> _Size:
+    """Raises CodedError."""
+    name, aliases = node.name.value, inner.aliases + (node.alias is not None)
+    if name in _INTROSPECTION:
+        if aliases:
+            # The answer to one name is some hundred kilobytes, and every alias would be another.
+            raise CodedError(f"There are no aliases for or below {name}.", ErrorCode.BAD_INPUT, nodes=node)
+        return _Size(fields=inner.fields + 1)  # of its depth graphql-core takes care
+    return _Size(inner.depth + 1, 0 if name == "__typename" else 1, inner.fields + 1, aliases)

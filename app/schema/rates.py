@@ -5,7 +5,9 @@ Asked in the root fields themselves, so HTTP and websocket are one, and an alias
 """
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
@@ -15,6 +17,9 @@ from app.domain.errors import RateLimitedError
 
 PRECHECKS: Final = frozenset({"audiencePreview", "precheckSend", "precheck"})
 """The queries that judge every guest of a wedding."""
+
+MAX_OPEN: Final = 20
+"""Operations of one person that are under way at a time, on all sockets of this process."""
 
 _SECOND: Final = 1_000_000_000
 
@@ -28,6 +33,19 @@ class Rates:
         self._mutations = Buckets(mutations_per_minute)
         self._prechecks = Buckets(prechecks_per_minute)
         self._clock = clock
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def operation(self, subject: str) -> Iterator[bool]:
+        """Around one operation on a socket; whether there is room for it."""
+        admitted = self._open[subject] < MAX_OPEN
+        self._open[subject] += admitted
+        try:
+            yield admitted
+        finally:
+            self._open[subject] -= admitted
+            if not self._open[subject]:
+                del self._open[subject]
 
     def admit_mutation(self, subject: str) -> None:
         """Raises RateLimitedError."""

@@ -10,7 +10,7 @@ from app.db.engine import UnitOfWork
 from app.db.tables import EventRow, RunCountersRow, SendRunRow, is_state
 from app.domain import ids
 from app.domain.enums import AuditAction, EventStatus, EventVisibility, Permission, SendRunStatus
-from app.domain.errors import BadInputError, ConflictError
+from app.domain.errors import BadInputError, ConflictError, TooLargeError
 from app.domain.patch import UNSET, UnsetType
 from app.services import audit, inputs
 from app.services.access import Access, find, forbidden, not_found, require
@@ -19,6 +19,8 @@ from app.services.tenancy import require_alone, workspace_of
 
 MAX_TITLE = 200
 MAX_VENUE = 300
+MAX_EVENTS = 100
+"""Of one wedding, archived ones too: they are read as a list that has no pages."""
 
 NEXT_STATUSES: dict[EventStatus, frozenset[EventStatus]] = {
     EventStatus.DRAFT: frozenset({EventStatus.PUBLISHED, EventStatus.ARCHIVED}),
@@ -39,6 +41,9 @@ class Events(UseCases):
 
         async def create(uow: UnitOfWork) -> EventRow:
             access = await require_alone(uow, actor, workspace_id, Permission.EVENT_EDIT, doing="create an event")
+            count = await _count(uow, workspace_id)
+            if count >= MAX_EVENTS:
+                raise TooLargeError(f"A wedding has at most {MAX_EVENTS} events. Change one that you no longer need.")
             now = utc_now()
             event = EventRow(
                 id=ids.new_id(ids.EVENT),
@@ -48,7 +53,7 @@ class Events(UseCases):
                 venue=venue,
                 status=EventStatus.DRAFT,
                 visibility=EventVisibility.INVITE_ONLY,
-                position=await _count(uow, workspace_id) + 1,
+                position=count + 1,
                 created_at=now,
                 updated_at=now,
             )

@@ -10,7 +10,7 @@ from app.db.engine import Database, UnitOfWork
 from app.db.tables import MemberRow, WorkspaceRow
 from app.domain import ids
 from app.domain.enums import AuditAction, Permission, Role
-from app.domain.errors import BadInputError, ConflictError
+from app.domain.errors import BadInputError, ConflictError, TooLargeError
 from app.domain.patch import UNSET, UnsetType
 from app.domain.phone import is_region
 from app.domain.roles import DEFAULT_ROLES_THAT_SEND, MANAGES
@@ -22,6 +22,8 @@ from app.services.tenancy import require_alone
 
 MAX_NAME = 200
 MAX_NOTE = 500
+MAX_MEMBERS = 100
+"""Of one wedding, those that have left too: they are read as a list that has no pages."""
 
 
 class Workspaces(UseCases):
@@ -96,6 +98,7 @@ class Workspaces(UseCases):
                 raise forbidden(access, doing=doing, target_id=member.id if member else workspace_id)
             before = _shown(member, active=member.active) if member else None
             if member is None:
+                await _require_room(uow, workspace_id)
                 member = MemberRow(
                     id=ids.new_id(ids.MEMBER),
                     workspace_id=workspace_id,
@@ -161,6 +164,12 @@ def _timezones() -> frozenset[str]:
 def _ordered(roles: frozenset[Role] | list[Role]) -> list[str]:
     """Each role once, in the order of the vocabulary, so that equal policies are equal rows."""
     return [role.value for role in Role if role in roles]
+
+
+async def _require_room(uow: UnitOfWork, workspace_id: str) -> None:
+    members = sa.select(sa.func.count()).where(MemberRow.workspace_id == workspace_id)
+    if (await uow.session.execute(members)).scalar_one() >= MAX_MEMBERS:
+        raise TooLargeError(f"A wedding has at most {MAX_MEMBERS} members, those that have left too.")
 
 
 async def _member(uow: UnitOfWork, workspace_id: str, subject: str) -> MemberRow | None:

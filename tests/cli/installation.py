@@ -20,6 +20,7 @@ from click.testing import Result
 from app.config import Settings, described
 from app.domain.enums import EventStatus, Role
 from app.main import build_database, build_meta, build_services
+from app.metrics import Metrics
 from app.services.base import Actor
 from app.services.bundle import Services
 from tests.cli.commands import SECRET, invites
@@ -73,7 +74,7 @@ class Installation:
             assert meta is not None
             try:
                 async with meta:
-                    return await act(await build_services(self.settings, database, meta))
+                    return await act(await build_services(self.settings, database, meta, Metrics()))
             finally:
                 await database.close()
 

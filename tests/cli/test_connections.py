@@ -16,6 +16,11 @@ from app.schema.limits import MAX_BODY
 pytestmark = pytest.mark.anyio
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
+"""The headers have no end yet."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -103,6 +108,10 @@ ENDLESS = {
     "half a body": [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"],
     "an empty line after": [GET, b"\r\n"],
     "half a line after": [GET, b"GET / HT"],
+    "half a handshake": [HANDSHAKE],
+    "a handshake with a body": [HANDSHAKE + b"Content-Length: 10\r\n\r\n"],
+    "a handshake with half a body": [HANDSHAKE + b"Content-Length: 10\r\n\r\n", b"abc"],
+    "a handshake with a body of no length": [HANDSHAKE + b"Transfer-Encoding: chunked\r\n\r\n"],
 }
 
 
@@ -112,6 +121,13 @@ async def test_what_never_ends_is_ended() -> None:
         answers = await asyncio.gather(*(talk(port, *sent, end=False) for sent in ENDLESS.values()))
     answered = {name: answer.count(b"HTTP/1.1 200") for name, answer in zip(ENDLESS, answers, strict=True)}
     assert answered == {name: sent.count(GET) for name, sent in ENDLESS.items()}
+
+
+async def test_a_handshake_has_no_body() -> None:
+    async with serving() as port:
+        for length in (b"Content-Length: 10", b"content-length: 0", b"Transfer-Encoding: chunked"):
+            answer = await talk(port, HANDSHAKE + length + b"\r\n\r\n", end=False)
+            assert answer.startswith(b"HTTP/1.1 400"), length
 
 
 async def test_a_request_that_comes_in_time_has_all_the_time_it_takes() -> None:

@@ -90,7 +90,7 @@ def test_doctor_shows_no_secret(aged: str, settings: pytest.MonkeyPatch) -> None
     for name, value in {
         "META_ACCESS_TOKEN": "token-for-tests", "META_APP_SECRET": "secret-for-tests", "META_PHONE_NUMBER_ID": "1",
         "META_WABA_ID": "2", "META_GRAPH_URL": "http://127.0.0.1:9", "META_VERIFY_TOKEN": "secret-for-tests",
-        "ERASURE_SECRET": "only-for-tests-" * 4,
+        "ERASURE_SECRET": "only-for-tests: one key of erasures",
     }.items():  # fmt: skip
         settings.setenv(name, value)
     result = invites("doctor")
@@ -119,6 +119,9 @@ def test_doctor_finds_a_lost_key_of_erasures(migrated: str, settings: pytest.Mon
     result = invites("doctor")
     assert result.exit_code == 1
     assert "fail  Erasure     Guests were erased with a key that is not set now" in result.stdout
+    refused = invites("serve", "--port", "0")
+    assert refused.exit_code == 1
+    assert "Guests were erased with a key that is not set now" in the_line(refused)
     settings.setenv("ERASURE_SECRET", f"{SECRET}, {old}")
     result = invites("doctor")
     assert "ok    Erasure     whoever was erased is recognised" in result.stdout

@@ -27,6 +27,7 @@ from tests.cli.installation import (
     make_wedding,
     wait_for,
 )
+from tests.cli.test_connections import HANDSHAKE
 from tests.faults.running import fork
 
 pytestmark = pytest.mark.process
@@ -131,6 +132,18 @@ def test_serve_tells_where_it_listens_and_answers_there(place: Installation) -> 
     ready = httpx.get(f"{address_in(line)}/health/ready", trust_env=False)
     assert (ready.status_code, ready.json()["dispatcher"]) == (200, "off")
     assert end(server)[0] == 0
+
+
+def test_a_handshake_with_a_body_does_not_disturb_the_end(place: Installation) -> None:
+    """It once stayed open beyond every deadline, unknown to the server, whose shutdown then broke off."""
+    server, line = place.start("serve", "--port", "0", "--no-dispatch")
+    port = httpx.URL(address_in(line)).port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port), 10) as opened:
+        opened.sendall(HANDSHAKE + b"Content-Length: 10\r\n\r\n")
+        time.sleep(0.5)  # it has come in, whatever became of it
+        assert end(server)[0] == 0
+    assert "Traceback" not in (place.folder / "serve.log").read_text()
 
 
 def test_serve_without_migrating_refuses_an_old_database(tmp_path: Path) -> None:

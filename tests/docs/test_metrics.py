@@ -3,7 +3,8 @@
 import re
 
 from app.logs import SUBJECTS
-from app.metrics import FIGURES, all_described
+from app.metrics import all_described
+from app.metrics_of_database import FIGURES
 from tests.docs.test_docs import ROOT, blocks, coded
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")

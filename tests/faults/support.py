@@ -20,6 +20,7 @@ from app.domain.enums import AuditAction, EventStatus, MessageState, ParameterSo
 from app.domain.requests import SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.main import build_meta, build_services
+from app.metrics import Metrics
 from app.services.base import Actor
 from app.services.bundle import Services
 from app.whatsapp.simulator.webhooks import sign
@@ -243,7 +244,7 @@ async def _marry(made: Place, guests: Sequence[str]) -> None:
     meta = build_meta(made.settings)
     assert meta is not None
     async with meta:
-        made.services = services = await build_services(made.settings, made.db, meta)
+        made.services = services = await build_services(made.settings, made.db, meta, Metrics())
         workspace = await services.workspaces.create_workspace(
             OWNER, name="Asha & Rohan", default_region="IN", timezone="Asia/Kolkata"
         )

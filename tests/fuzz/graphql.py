@@ -1,6 +1,7 @@
 """The API over HTTP and websocket: documents, bodies, cursors, tokens, headers."""
 
 import base64
+import contextlib
 import json
 from typing import Any
 
@@ -13,11 +14,16 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
 
+from app.auth.keys import Keys, read_keys
+from app.auth.sources import KeySet
+from app.auth.verifying import Verifier
+from app.domain.errors import UnauthenticatedError
 from app.schema import build_schema
 from tests.fuzz.engine import SECONDS_PER_CASE, Target
 from tests.fuzz.values import anything, broken, broken_text, changed, scalars, serialised, texts
 from tests.fuzz.world import CALLERS, OWNER, World, answered
 from tests.schema.sockets import Socket
+from tests.sign_in import AUDIENCE, ISSUER, RSA, jwk
 
 SCHEMA = build_schema(introspection=True)
 
@@ -232,12 +238,23 @@ def _authorizations(draw: DrawFn, world: World) -> bytes:
         algorithm = draw(st.sampled_from(["HS256", *keys]))
         payload = json.dumps(claims).encode()
         made = jwt.PyJWS().encode(payload, keys[algorithm], algorithm=algorithm).encode()
-    token = draw(st.one_of(st.just(made), st.just(made), broken(real), broken(made), st.binary(max_size=60)))
+    header = draw(changed([{"alg": "RS256", "kid": "first", "typ": "JWT", "crit": ["b64"]}]))
+    part = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=")
+    odd = b".".join([part, *made.split(b".")[1:]])
+    token = draw(st.one_of(st.just(made), st.just(odd), broken(real), broken(made), st.binary(max_size=60)))
     scheme = draw(st.sampled_from([b"Bearer ", b"bearer ", b"Basic ", b"", b"Bearer  ", b"Bearer\t"]))
     return (scheme + token).translate(None, b"\x00\r\n")
 
 
+async def _fetched() -> Keys:
+    return read_keys(json.dumps({"keys": [jwk(RSA)]}).encode())
+
+
 async def _sign_in(world: World, value: bytes) -> str:
+    """With the secret over HTTP, and past the door of a sign-in of one's own, which knows none of these tokens."""
+    with contextlib.suppress(UnauthenticatedError):
+        await Verifier(KeySet(_fetched), issuer=ISSUER, audience=AUDIENCE).identify(value.decode("latin-1"))
+        raise AssertionError("let in")
     headers = [(b"Authorization", value), (b"Content-Type", b"application/json")]
     body = json.dumps({"query": "{ me { subject memberships { role } } }"})
     return answered(await world.service.http.post("/graphql", content=body, headers=headers))

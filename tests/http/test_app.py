@@ -134,6 +134,8 @@ async def test_cors_only_for_named_origins(db: Database) -> None:
     async with serving(db, dispatch=False, allowed_origins=("https://console.example",)) as service:
         response = await service.http.options("/graphql", headers=ask)
         assert response.headers["Access-Control-Allow-Origin"] == "https://console.example"
+        answer = await service.http.get("/health/live", headers=ask)
+        assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-Id"
         other = await service.http.options("/graphql", headers=ask | {"Origin": "https://other.example"})
         assert "Access-Control-Allow-Origin" not in other.headers
 

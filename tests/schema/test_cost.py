@@ -14,7 +14,7 @@ from graphql import (
 
 from app.db.keyset import MAX_FIRST
 from app.schema import build_schema
-from app.schema.cost import ASSUMED, MAX_COST, operation_cost
+from app.schema.cost import ASSUMED, MAX_COST, MAX_SUBSCRIPTION_COST, operation_cost
 from app.schema.limits import MAX_FIELDS
 from app.schema.pagination import DEFAULT_FIRST
 from app.schema.types.prechecks import DEFAULT_PREVIEWS
@@ -144,6 +144,23 @@ async def test_too_much_is_refused_before_anything_is_read(service: Service) -> 
         assert (await socket.until("error"))["payload"][0]["extensions"] == {"code": "TOO_LARGE"}
         await socket.subscribe("2", TOO_MUCH, {"n": fits})
         assert (await socket.until("next"))["payload"]["data"] == {"workspace": None}
+
+
+async def test_what_is_read_again_and_again_may_cost_less(service: Service) -> None:
+    watch = (
+        "subscription($r: ID!, $n: Int) { sendRunProgress(id: $r) { messages(first: $n) { edges { node { @ } } } } }"
+    )
+    watch = watch.replace("@", everything_of(SCHEMA.type_map["InviteMessage"], 1, frozenset({"Workspace"})))  # type: ignore[arg-type]  # an object's
+    fits = max(n for n in range(1, 101) if cost(watch, {"r": "x", "n": n}) <= MAX_SUBSCRIPTION_COST)
+    assert fits < MAX_FIRST
+    run = await (await wedding(service)).send()
+    async with Socket(service.app, service.token()) as socket:
+        await socket.subscribe("1", watch, {"r": run, "n": fits + 1})
+        (refused,) = (await socket.until("error"))["payload"]
+        assert refused["extensions"] == {"code": "TOO_LARGE"}
+        assert "2,000 is the most" in refused["message"]
+        await socket.subscribe("2", watch, {"r": run, "n": fits})
+        assert "errors" not in (await socket.until("next"))["payload"]
 
 
 async def test_only_the_operation_that_runs_is_counted(service: Service) -> None:

@@ -1,14 +1,27 @@
 """How much one document may ask for, at the last value that is allowed and the first that is not."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphql import GraphQLError
+from graphql import GraphQLError, get_introspection_query
 
 from app.schema import build_schema
-from app.schema.cleaning import MAX_NESTING
-from app.schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_DIGITS, MAX_DOCUMENT, MAX_FIELDS, MAX_TOKENS
+from app.schema.cleaning import MAX_NESTING, MAX_VALUES
+from app.schema.controller import MAX_CONTAINERS, MAX_UNSIGNED
+from app.schema.limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_DOCUMENT,
+    MAX_FIELDS,
+    MAX_FRAGMENTS,
+    MAX_TOKENS,
+    Limits,
+)
+from app.schema.limits import MAX_NESTING as MAX_SELECTIONS
+from tests.schema.sockets import Socket
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +103,7 @@ async def test_fields() -> None:
 
     assert await code(fields(MAX_FIELDS)) == PASSED
     assert await code(fields(MAX_FIELDS + 1)) == "TOO_LARGE"
+    assert await code("{ me { " + "__typename " * MAX_FIELDS + "} }") == "TOO_LARGE"
 
 
 @pytest.mark.parametrize(
@@ -99,13 +113,155 @@ async def test_fields() -> None:
         + "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
         + "fragment F60 on Query { me { subject } }",
         "{ " + "me { subject } " * 700 + "}",
+        "{ " + "__typename " * 2_900 + "}",
     ],
-    ids=["fragments that spread each other twice", "the same again and again"],
+    ids=["fragments that spread each other twice", "the same again and again", "the name of the type, often"],
 )
 async def test_what_takes_validation_seconds_is_refused_before(document: str) -> None:
     begun = time.monotonic()
     assert await code(document) == "TOO_LARGE"
     assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        "fragment F on Query { " + "me { subject } " * 600 + "}",
+        "fragment F on Query { ...G } fragment G on Query { me { subject } }",
+    ],
+    ids=["one", "one that only another spreads"],
+)
+async def test_fragments_that_nobody_spreads(fragments: str) -> None:
+    """Validation looks into them, so they are refused before it: the sentence is ours, not graphql-core's."""
+    found = await error("{ me { subject } } " + fragments)
+    assert (found.message, found.extensions) == ("Fragment 'F' is never used.", {"code": "BAD_INPUT"})
+
+
+def chain(count: int, *, body: str = "...F{}") -> str:
+    """Fragments that spread one another in turn."""
+    middle = "".join(f"fragment F{n} on Query {{ {body.format(n + 1)} }} " for n in range(count - 1))
+    return f"{{ ...F0 }} {middle} fragment F{count - 1} on Query {{ me {{ subject }} }}"
+
+
+async def test_the_number_of_fragments() -> None:
+    assert await code(chain(MAX_FRAGMENTS)) == PASSED
+    for count in (MAX_FRAGMENTS + 1, 328):
+        assert f"more than {MAX_FRAGMENTS} fragments" in await message(chain(count))
+        assert await code(chain(count)) == "TOO_LARGE"
+
+
+async def test_selections_within_each_other() -> None:
+    def inline(levels: int) -> str:
+        return "{ " + "... { " * levels + "me { subject }" + " }" * levels + " }"
+
+    assert await code(inline(MAX_SELECTIONS - 1)) == PASSED
+    assert f"more than {MAX_SELECTIONS} fields and fragments" in await message(inline(MAX_SELECTIONS))
+    assert await code(inline(100)) == "TOO_LARGE"
+    both = chain(40, body="... {{ " * 5 + "...F{}" + " }}" * 5)
+    assert await code(both) == "TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{ a: __schema { types { name } } b: __type(name: "Event") { name } }',
+        "{ __schema { a: types { name } b: types { name } } }",
+        "{ __schema { types { ...T } } } fragment T on __Type { a: fields { name } }",
+    ],
+    ids=["on", "below", "below, in a fragment"],
+)
+async def test_introspection_has_no_aliases(document: str) -> None:
+    found = await error(document)
+    assert found.extensions == {"code": "BAD_INPUT"}
+    assert found.message.startswith("There are no aliases for or below __")
+
+
+async def test_introspection_counts_as_fields() -> None:
+    assert await code("{ " + "__schema { types { name } } " * (MAX_FIELDS // 3 + 1) + "}") == "TOO_LARGE"
+    everything = get_introspection_query(
+        input_value_deprecation=True, specified_by_url=True, directive_is_repeatable=True
+    )
+    assert (await build_schema().execute(everything, context_value=Nobody())).errors is None
+
+
+class BrokenError(Exception):
+    """What nobody foresaw."""
+
+
+def _failing() -> Iterator[None]:
+    raise BrokenError("secret of the inside")
+
+
+@pytest.mark.parametrize("hook", ["on_operation", "on_parse", "on_validate"])
+async def test_an_error_in_an_extension_has_a_code(service: Any, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
+    def fail(_self: Any) -> Iterator[None]:
+        yield from _failing()
+
+    monkeypatch.setattr(Limits, hook, fail)
+    over_http = await service.error("{ me { subject } }")
+    async with Socket(service.app, service.token()) as socket:
+        await socket.subscribe("1", "{ me { subject } }")
+        (over_socket,) = (await socket.until("error"))["payload"]
+    for found in (over_http, over_socket):
+        assert found["message"] == "Internal error"
+        assert found["extensions"]["code"] == "INTERNAL"
+        assert found["extensions"]["errorId"]
+
+
+async def test_the_number_of_values_in_the_variables(service: Any) -> None:
+    query = "{ me { subject } }"
+    # The variables themselves are one value, and the list another.
+    assert await service.data(query, {"x": [0] * (MAX_VALUES - 1)})
+    refused = await service.error(query, {"x": [0] * MAX_VALUES})
+    assert refused["extensions"] == {"code": "TOO_LARGE"}
+    assert "1,000,000 values" in refused["message"]
+
+
+async def test_the_number_of_lists_and_objects_is_judged_before_parsing(service: Any) -> None:
+    def body(count: int) -> bytes:
+        """Broken at its end, so that a parser would say so."""
+        return b'{"query": "x", "variables": {"x": [' + b"[]," * (count - 3) + b"}"
+
+    for count, status in ((MAX_CONTAINERS, 400), (MAX_CONTAINERS + 1, 413)):
+        headers = service.headers() | {"Content-Type": "application/json"}
+        response = await service.http.post("/graphql", content=body(count), headers=headers)
+        assert response.status_code == status
+    assert response.json()["errors"][0]["extensions"] == {"code": "TOO_LARGE"}
+    async with Socket(service.app, service.token()) as socket:
+        await socket.send_text(body(MAX_CONTAINERS + 1).decode())
+        assert await socket.closed() == 1009
+
+
+async def test_from_strangers_only_small_requests_are_read(service: Any) -> None:
+    def body(size: int) -> bytes:
+        """Broken at its end, so that a parser would say so."""
+        return b'{"query": "'.ljust(size, b"x")
+
+    async def post(size: int, headers: dict[str, str]) -> Any:
+        headers = headers | {"Content-Type": "application/json"}
+        return await service.http.post("/graphql", content=body(size), headers=headers)
+
+    assert (await post(MAX_UNSIGNED, {})).status_code == 400
+    assert (await post(MAX_UNSIGNED + 1, service.headers())).status_code == 400
+    for headers in ({}, {"Authorization": "Bearer made.up.token"}):
+        refused = await post(MAX_UNSIGNED + 1, headers)
+        assert refused.status_code == 200
+        assert [each["extensions"] for each in refused.json()["errors"]] == [{"code": "UNAUTHENTICATED"}]
+
+
+async def test_before_its_token_a_socket_takes_small_messages_only(service: Any) -> None:
+    def ping(size: int) -> str:
+        return '{"type": "ping", "payload": {"x": "' + "x" * (size - 38) + '"}}'
+
+    assert len(ping(100)) == 100
+    async with Socket(service.app, None) as socket:
+        await socket.send_text(ping(MAX_UNSIGNED))
+        await socket.until("pong")
+        await socket.send_text(ping(MAX_UNSIGNED + 1))
+        assert await socket.closed() == 1009
+    async with Socket(service.app, service.token()) as socket:
+        await socket.send_text(ping(MAX_UNSIGNED + 1))
+        await socket.until("pong")
 
 
 async def test_what_is_too_deep_for_the_parser() -> None:

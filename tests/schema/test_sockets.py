@@ -7,7 +7,8 @@ import pytest
 
 from app.db.engine import Database
 from app.schema.limits import MAX_ALIASES, MAX_DEPTH, MAX_FIELDS, MAX_TOKENS
-from tests.schema.service import Service, serving
+from app.schema.rates import MAX_OPEN
+from tests.schema.service import Service, serving, wedding
 from tests.schema.sockets import Socket
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +60,32 @@ async def test_the_size_of_a_page(idle: Service, socket: Socket) -> None:
     query = "query($w: ID!, $n: Int) { workspace(id: $w) { guestUnits(first: $n) { nodes { id } } } }"
     error = await refused(socket, query, {"w": workspace, "n": 101})
     assert error["extensions"] == {"code": "BAD_INPUT", "field": "first"}
+
+
+async def test_what_one_person_has_open_on_all_sockets(idle: Service) -> None:
+    run = await (await wedding(idle)).send()
+    watch = "subscription($r: ID!) { sendRunProgress(id: $r) { id } }"
+
+    async def open_some(socket: Socket, count: int) -> None:
+        for number in range(count):
+            await socket.subscribe(str(number), watch, {"r": run})
+            await socket.until("next")
+
+    token = idle.token()
+    async with Socket(idle.app, token) as first, Socket(idle.app, token) as second, Socket(idle.app, token) as third:
+        await open_some(first, MAX_OPEN // 2)
+        await open_some(second, MAX_OPEN // 2)
+        error = await refused(third, "{ me { subject } }")
+        assert error["extensions"] == {"code": "RATE_LIMITED"}
+        assert f"At most {MAX_OPEN} operations" in error["message"]
+        async with Socket(idle.app, idle.token("chandra")) as other:
+            await other.subscribe("1", "{ me { subject } }")
+            await other.until("next")
+        await first.send({"type": "complete", "id": "0"})
+        await open_some(third, 1)
+        assert (await refused(second, "{ me { subject } }"))["extensions"] == {"code": "RATE_LIMITED"}
+    async with Socket(idle.app, token) as socket:
+        await open_some(socket, MAX_OPEN // 2)
 
 
 GUESSES: list[tuple[str, dict[str, Any]]] = [

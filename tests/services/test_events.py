@@ -9,9 +9,9 @@ import pytest
 from app.db.tables import EventRow
 from app.domain import ids
 from app.domain.enums import AuditAction, EventStatus, EventVisibility, Role
-from app.domain.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
+from app.domain.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, TooLargeError
 from app.domain.patch import UNSET, UnsetType
-from app.services.events import Events
+from app.services.events import MAX_EVENTS, Events
 from tests.services.world import STRANGER, WEDDING_DAY, World, make_world, one, rows
 
 pytestmark = pytest.mark.anyio
@@ -210,3 +210,20 @@ async def test_events_of_others_do_not_exist(world: World) -> None:
             )
     assert await titles(theirs) == ["Sangeet"]
     assert await theirs.audit(AuditAction.ACCESS_REFUSED) == [], "a family does not learn of strangers"
+
+
+async def test_how_many_there_may_be(world: World) -> None:
+    def create() -> Any:
+        return Events(world.db).create_event(
+            world.actors[Role.OWNER],
+            workspace_id=world.workspace_id,
+            title="One more",
+            starts_at=WEDDING_DAY,
+            venue=None,
+        )
+
+    for _ in range(MAX_EVENTS):
+        await create()
+    with pytest.raises(TooLargeError, match=f"at most {MAX_EVENTS} events"):
+        await create()
+    assert len(await titles(world)) == MAX_EVENTS

@@ -8,10 +8,10 @@ import pytest
 from app.db.engine import Database
 from app.db.tables import AuditRow, MemberRow, WorkspaceRow
 from app.domain.enums import AuditAction, Permission, Role
-from app.domain.errors import AppError, BadInputError, ConflictError, ForbiddenError, NotFoundError
+from app.domain.errors import AppError, BadInputError, ConflictError, ForbiddenError, NotFoundError, TooLargeError
 from app.domain.roles import MANAGES, permissions
 from app.services.base import Actor
-from app.services.workspaces import Workspaces
+from app.services.workspaces import MAX_MEMBERS, Workspaces
 from tests.services.world import STRANGER, World, make_world, one, rows
 
 pytestmark = pytest.mark.anyio
@@ -281,3 +281,21 @@ async def test_another_workspace_does_not_exist(world: World, workspace_id: str 
             await call
     refusals = await rows(world.db, AuditRow, AuditRow.action == AuditAction.ACCESS_REFUSED)
     assert [(entry.workspace_id, entry.target_id) for entry in refusals] == [(None, theirs)] * 2
+
+
+async def test_how_many_members_there_may_be(world: World) -> None:
+    async def add(number: int, *, active: bool = True) -> None:
+        await service(world.db).set_member(
+            world.actors[Role.OWNER], workspace_id=world.workspace_id, subject=f"aunt{number}@example.org",
+            role=Role.FAMILY_COORDINATOR, active=active,
+        )  # fmt: skip
+
+    there = len(await rows(world.db, MemberRow))
+    for number in range(there, MAX_MEMBERS):
+        await add(number)
+    with pytest.raises(TooLargeError, match=f"at most {MAX_MEMBERS} members"):
+        await add(MAX_MEMBERS)
+    await add(there, active=False)  # who is there already may be changed
+    with pytest.raises(TooLargeError):
+        await add(MAX_MEMBERS)
+    assert len(await rows(world.db, MemberRow)) == MAX_MEMBERS
