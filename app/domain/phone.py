@@ -32,6 +32,7 @@ _SPELLINGS = (
     (re.compile(r"\+521?(\d{10})", re.ASCII), (r"+521\g<1>", r"+52\g<1>")),
     (re.compile(r"\+549?(\d{10})", re.ASCII), (r"+549\g<1>", r"+54\g<1>")),
 )
+_ARGENTINA = "+54"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ def _ascii_digits(text: str) -> str:
 def from_wa_id(digits: str) -> str | None:
     """Meta's ``wa_id`` (digits without ``+``) as E.164, not judged any further; None for anything else."""
     return f"+{digits}" if _WA_ID.fullmatch(digits) else None
+
+
+def same_person(e164: str) -> frozenset[str]:
+    """The spellings that are this person for certain: Brazil's and Mexico's twins, which Meta itself exchanges."""
+    return frozenset({e164}) if e164.startswith(_ARGENTINA) else spellings(e164)
 
 
 def spellings(e164: str) -> frozenset[str]:
