@@ -42,6 +42,8 @@ class Phone:
     """Set when, and only when, the status is VALID."""
     raw: str
     """As it was given, on one line, without what cannot be stored; at most ``MAX_CELL`` characters."""
+    others: tuple[str, ...] = ()
+    """The further valid numbers of the cell, each once."""
 
 
 def is_region(region: str) -> bool:
@@ -61,10 +63,12 @@ def normalise(raw: str | None, region: str) -> Phone:
         return Phone(PhoneStatus.MALFORMED, None, shown)
     if not any(char.isalnum() for char in shown):
         return Phone(PhoneStatus.MISSING, None, shown)
-    for part in _BETWEEN.split(cell):
-        if e164 := _e164(clean_line(part), region):
-            return Phone(PhoneStatus.VALID, e164, shown)
-    return Phone(PhoneStatus.MALFORMED, None, shown)
+    first, *others = dict.fromkeys(
+        filter(None, (_e164(clean_line(part), region) for part in _BETWEEN.split(cell)))
+    ) or (None,)
+    if first is None:
+        return Phone(PhoneStatus.MALFORMED, None, shown)
+    return Phone(PhoneStatus.VALID, first, shown, tuple(others))
 
 
 def _e164(text: str, region: str) -> str | None:

@@ -10,6 +10,7 @@ from app.schema import cost, limits
 from app.schema.cleaning import MAX_NESTING
 from app.schema.controller import INIT_TIMEOUT, MAX_OPERATIONS
 from app.schema.rates import PRECHECKS
+from app.services.base import REFUSALS_PER_MINUTE
 from tests.docs.test_docs import TEXTS, table
 
 TEXT = TEXTS["docs/limits.md"]
@@ -36,6 +37,7 @@ def test_what_an_operation_may_ask() -> None:
     ]
     assert f"and {cost.ASSUMED} for a list" in TEXT
     assert f"{MAX_KEYS:,} buckets" in TEXT
+    assert f"{REFUSALS_PER_MINUTE} refused attempts a minute" in TEXT
     assert all(f"`{name}`" in TEXT for name in PRECHECKS)
 
 

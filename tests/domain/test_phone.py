@@ -71,6 +71,12 @@ def test_the_first_valid_number_of_a_cell_counts(raw: str) -> None:
     assert normalise(raw, "IN").e164 == INDIAN
 
 
+def test_the_others_of_a_cell_are_told_each_once() -> None:
+    cell = "12345 ::: 98450 12345 ::: 98450 54321 / +91 98450 12345 or +1 650 555 0143, 098450 54321"
+    assert normalise(cell, "IN").others == ("+919845054321", "+16505550143")
+    assert normalise("98450 12345", "IN").others == ()
+
+
 @pytest.mark.parametrize("raw", [None, "", "   ", "-", "--", "\u202a\u202c", "\n", " ::: "])
 def test_nothing_written_is_missing(raw: str | None) -> None:
     phone = normalise(raw, "IN")

@@ -32,7 +32,7 @@ from app.domain.search import search_key
 from app.domain.template_parameters import TemplateParameter
 from app.domain.templates import inspect
 from app.domain.text import name_key
-from app.services.base import utc_now
+from app.services.base import REFUSALS, Refusals, utc_now
 from app.services.prechecks import Prechecks
 from app.services.tokens import Pin
 from tests.reading.world import Family, World, actor, family, phones
@@ -98,6 +98,7 @@ class Families:
 
 @asynccontextmanager
 async def families(db: Database) -> AsyncIterator[Families]:
+    REFUSALS[db] = Refusals(1_000_000)  # the walks ask for more than any person may
     async with serving(db, dispatch=False) as service:
         services = service.app.state["running"].use()
         world, phone = World(db), phones()
