@@ -33,7 +33,7 @@ def stop_word_key(word: str) -> str:
 
 def is_stop_word(text: str, words: frozenset[str]) -> bool:
     """True when the whole text is one of ``words`` (keys, see ``stop_word_key``)."""
-    return len(text) <= MAX_LENGTH and stop_word_key(text) in words - {""}
+    return len(text) <= MAX_LENGTH and stop_word_key(text) in words
 
 
 def _is_spoken(char: str) -> bool:
