@@ -83,42 +83,27 @@ class Notices:
 
     def _read_guests(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
         """What guests did themselves: Stop and Resume in WhatsApp, and stop words."""
+
+        def block(
+            number_id: str, phone: str, source: DoNotMessageSource, why: str, said: PreferenceItem | InboundItem
+        ) -> None:
+            at = _said_at(said, received_at)
+            self.stops.append(NumberBlock(number_id, phone, source, why, at, said.item, receipt_id))
+
         for preference in parsed.preferences:
             number_id = self.numbers.get(preference.phone_number_id)
             if number_id is None or preference.phone is None:
                 continue
-            at = _said_at(preference, received_at)
             if preference.value == "stop":
-                reason = "The guest stopped such messages in WhatsApp."
-                self.stops.append(
-                    NumberBlock(
-                        number_id,
-                        preference.phone,
-                        DoNotMessageSource.META_STOP,
-                        reason,
-                        at,
-                        preference.item,
-                        receipt_id,
-                    )
-                )
+                why = "The guest stopped such messages in WhatsApp."
+                block(number_id, preference.phone, DoNotMessageSource.META_STOP, why, preference)
             elif preference.value == "resume":
-                self.resumes.append(Resume(number_id, preference.phone, at))
+                self.resumes.append(Resume(number_id, preference.phone, _said_at(preference, received_at)))
         for inbound in parsed.inbound:
             number_id = self.numbers.get(inbound.phone_number_id)
             if number_id is not None and inbound.phone is not None and says_stop(inbound, self.stop_words):
-                reason = "The guest answered with a stop word."
-                source = DoNotMessageSource.INBOUND_STOP_WORD
-                self.stops.append(
-                    NumberBlock(
-                        number_id,
-                        inbound.phone,
-                        source,
-                        reason,
-                        _said_at(inbound, received_at),
-                        inbound.item,
-                        receipt_id,
-                    )
-                )
+                why = "The guest answered with a stop word."
+                block(number_id, inbound.phone, DoNotMessageSource.INBOUND_STOP_WORD, why, inbound)
 
     async def lock(self) -> None:
         """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first. And of those on
@@ -263,7 +248,7 @@ class Notices:
                     status.item,
                     receipt_id,
                     erased=known is not None and known.erased,
-                    message_id=owner if known else None,
+                    message_id=owner,
                 )
                 for phone in told
                 if phone is not None
