@@ -7,10 +7,11 @@ must be free of effects outside the database.
 
 import asyncio
 import functools
+import os
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -221,6 +222,13 @@ def _advisory_key(number_id: str) -> int:
 
 def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
     """The settings without which SQLite loses updates or answers "database is locked" (tried: 1 of 8 writers survived)."""
+
+    @sa.event.listens_for(engine.sync_engine, "do_connect")
+    def _create(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+        # SQLite would let everybody on this machine read it, and gives its -wal and -shm the mode of the file itself. One
+        # that is there is not even opened: closing it would give up the locks that this process has on it.
+        with suppress(OSError):  # what is wrong with the place, SQLite says when it connects
+            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: ConnectionPoolEntry) -> None:

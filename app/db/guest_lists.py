@@ -20,7 +20,7 @@ P = PersonRow
 async def load_known(uow: UnitOfWork, workspace_id: str) -> Known:
     """Everybody in the workspace, archived too, nobody erased, oldest first; five statements, streamed so that the loop stays free."""
     units: dict[str, Unit] = {}
-    unit_columns = (U.id, U.name, U.name_key, U.side, U.delivery_phone, U.archived)
+    unit_columns = (U.id, U.name, U.name_key, U.side, U.delivery_phone, U.archived, U.inviteable)
     of_units = sa.select(*unit_columns).where(U.workspace_id == workspace_id, U.erased_at.is_(None))
     async for row in _stream(uow, of_units.order_by(U.id)):
         units[row.id] = Unit(*row)
@@ -50,9 +50,7 @@ async def store_plan(uow: UnitOfWork, workspace_id: str, plan: ImportPlan, at: d
     """Write what an import changes. The caller holds the workspace, so that what was planned for is still so."""
     new = {"workspace_id": workspace_id, "created_at": at, "updated_at": at}
     # Generators: making all rows of a long list at once would hold the loop.
-    new_units = (
-        _unit(unit) | new | {"name": unit.name, "name_key": unit.key, "inviteable": True} for unit in plan.new_units
-    )
+    new_units = (_unit(unit) | new | {"name": unit.name, "name_key": unit.key} for unit in plan.new_units)
     new_people = (_person(person) | new | {"name": person.name, "name_key": person.key} for person in plan.new_people)
     new_unit_tags = ({"guest_unit_id": unit_id, "tag_id": tag_id} for unit_id, tag_id in plan.new_unit_tags)
     await insert_rows(uow, GuestUnitRow, new_units)
@@ -146,7 +144,10 @@ async def _stream(uow: UnitOfWork, query: sa.Select[*tuple[Any, ...]]) -> AsyncI
 
 
 def _unit(unit: Unit) -> dict[str, Any]:
-    return {"id": unit.id, "side": unit.side, "delivery_phone": unit.delivery_phone, "archived": unit.archived}
+    return {
+        "id": unit.id, "side": unit.side, "delivery_phone": unit.delivery_phone, "archived": unit.archived,
+        "inviteable": unit.inviteable,
+    }  # fmt: skip
 
 
 def _person(person: Person) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 
 A guest is blocked when the newest stop is not older than the newest resume, by Meta's clock: a function of what was said,
 whatever the order in which it arrives. At the same second the stop wins. Resumes are kept for that, in ``guest_resumes``.
+
+A stop holds for every spelling of the phone, a resume for those of the same person alone (``phone.same_person``): of two
+neighbours in Argentina one must not lift what the other asked, and rather one too many stays blocked.
+
 An erased guest is found under the pseudonyms of the phone.
 """
 
@@ -18,7 +22,7 @@ from app.db.engine import UnitOfWork
 from app.db.tables import DoNotMessageRow, DoNotMessageSpellingRow, GuestResumeRow
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource
-from app.domain.phone import spellings
+from app.domain.phone import same_person, spellings
 from app.domain.pseudonyms import is_pseudonym
 
 D = DoNotMessageRow
@@ -52,6 +56,8 @@ class NumberBlock:
     receipt_id: str | None
     erased: bool = False
     """Said about a message to an erased guest: the phone is kept as pseudonyms, and no evidence."""
+    message_id: str | None = None
+    """The message that Meta refused or failed with it: only its workspace may read the evidence."""
 
     @property
     def key(self) -> Key:
@@ -109,7 +115,7 @@ async def lift_number_blocks(uow: UnitOfWork, resumes: Sequence[Resume]) -> None
     """
     newest: dict[Key, datetime] = {}
     for resume in resumes:
-        for phone in spellings(resume.phone):
+        for phone in same_person(resume.phone):
             key = (resume.number_id, phone)
             newest[key] = max(resume.at, newest.get(key, resume.at))
     if not newest:
@@ -205,6 +211,7 @@ def _told(block: NumberBlock) -> dict[str, Any]:
         "source": block.source,
         "evidence": None if block.erased else block.evidence,
         "receipt_id": block.receipt_id,
+        "message_id": block.message_id,
         "created_at": block.at,
     }
 

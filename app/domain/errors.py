@@ -45,7 +45,7 @@ class ForbiddenError(AppError):
     code = ErrorCode.FORBIDDEN
 
     def __init__(self) -> None:
-        super().__init__("You may not do this here. Ask an owner of this workspace.")
+        super().__init__("You may not do this here. Ask an owner or a parent admin of this workspace.")
 
 
 class NotFoundError(AppError):
@@ -53,8 +53,8 @@ class NotFoundError(AppError):
 
     code = ErrorCode.NOT_FOUND
 
-    def __init__(self) -> None:
-        super().__init__("There is nothing with this id that you can see.")
+    def __init__(self, message: str = "There is nothing with this id that you can see.") -> None:
+        super().__init__(message)
 
 
 class BadInputError(AppError):

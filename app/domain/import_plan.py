@@ -17,6 +17,7 @@ class Unit:
     side: Side
     delivery_phone: str | None
     archived: bool
+    inviteable: bool = True
     tags: set[str] = field(default_factory=set)
     """Keys of its tags."""
 

@@ -10,8 +10,9 @@ some row gives stays, else the first one given is taken; and names are looked fo
   it gets a phone of its own later: who receives for a household is then the operator's to say.
 * A person is inactive when archived, without household, or in an archived household. A row makes an inactive person
   active again, in the row's household.
-* A row that must not be messaged puts the person's phone on the Do-Not-Message list, whatever else the list says. A consent
-  is recorded where none is, and never taken away.
+* A row that must not be messaged puts the person's phone, and every other number of the row, on the Do-Not-Message list,
+  whatever else the list says; where there is none, its household is no longer inviteable. A consent is recorded where none
+  is, and never taken away.
 * Tags are added, never taken away. Households without a name of their own are named after the person.
 """
 
@@ -74,7 +75,7 @@ class _Planner:
             person, unit = placed[index]
             self._say_phone(person, phone, results[index])
             self._say_household(unit, row, phone, results[index])
-            self._say_policy(person, row, results[index])
+            self._say_policy(person, unit, row, phone, results[index])
         self._settle()
         return ImportPlan(
             list(self._new_units.values()),
@@ -223,20 +224,37 @@ class _Planner:
             self._new_unit_tags.append((unit.id, self._tag_id(tag, key)))
             self._unit_changed(unit, result)
 
-    def _say_policy(self, person: Person, row: GuestRow, result: RowResult) -> None:
-        if row.do_not_message is not None and person.phone is None:
-            result.notes.append(
-                "Must not be messaged, but there is no phone to put on the Do-Not-Message list: do that when one is added."
-            )
-        elif row.do_not_message is not None and person.phone and person.phone not in self._blocked:
-            self._blocked.add(person.phone)
-            self._new_blocks.append(ListedBlock(person.phone, row.row, row.do_not_message))
-            result.notes.append("This phone is on the Do-Not-Message list now.")
-            result.changed = True
+    def _say_policy(self, person: Person, unit: Unit, row: GuestRow, phone: Phone, result: RowResult) -> None:
+        if row.do_not_message is not None:
+            numbers = dict.fromkeys(filter(None, (person.phone, phone.e164, *phone.others)))
+            self._block(list(numbers), row, row.do_not_message, result)
+            if not numbers:
+                self._do_not_invite(unit, result)
         if row.consent is not None and not person.consents:
             person.consents = True
             self._new_consents.append(ListedConsent(person.id, row.row, row.consent))
             result.changed = True
+
+    def _block(self, numbers: Sequence[str], row: GuestRow, text: str, result: RowResult) -> None:
+        """All numbers of the person: on which of them they are on WhatsApp, the list does not say."""
+        new = [number for number in numbers if number not in self._blocked]
+        if not new:
+            return
+        self._blocked.update(new)
+        self._new_blocks += [ListedBlock(number, row.row, text) for number in new]
+        what = "This phone is" if len(new) == 1 else f"{len(new)} phones of this guest are"
+        result.notes.append(f"{what} on the Do-Not-Message list now.")
+        result.changed = True
+
+    def _do_not_invite(self, unit: Unit, result: RowResult) -> None:
+        """Whoever has no phone yet could not be told from others once there is one."""
+        result.notes.append(
+            "Must not be messaged, but there is no phone to put on the Do-Not-Message list: the household is not invited. "
+            "Put the phone on the list when one is added, before the household is invited again."
+        )
+        if unit.inviteable:
+            unit.inviteable = False
+            self._unit_changed(unit, result)
 
     def _tag_id(self, name: str, key: str) -> str:
         if key not in self._tag_ids:

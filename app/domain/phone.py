@@ -32,6 +32,7 @@ _SPELLINGS = (
     (re.compile(r"\+521?(\d{10})", re.ASCII), (r"+521\g<1>", r"+52\g<1>")),
     (re.compile(r"\+549?(\d{10})", re.ASCII), (r"+549\g<1>", r"+54\g<1>")),
 )
+_ARGENTINA = "+54"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Phone:
     """Set when, and only when, the status is VALID."""
     raw: str
     """As it was given, on one line, without what cannot be stored; at most ``MAX_CELL`` characters."""
+    others: tuple[str, ...] = ()
+    """The further valid numbers of the cell, each once."""
 
 
 def is_region(region: str) -> bool:
@@ -60,10 +63,12 @@ def normalise(raw: str | None, region: str) -> Phone:
         return Phone(PhoneStatus.MALFORMED, None, shown)
     if not any(char.isalnum() for char in shown):
         return Phone(PhoneStatus.MISSING, None, shown)
-    for part in _BETWEEN.split(cell):
-        if e164 := _e164(clean_line(part), region):
-            return Phone(PhoneStatus.VALID, e164, shown)
-    return Phone(PhoneStatus.MALFORMED, None, shown)
+    first, *others = dict.fromkeys(
+        filter(None, (_e164(clean_line(part), region) for part in _BETWEEN.split(cell)))
+    ) or (None,)
+    if first is None:
+        return Phone(PhoneStatus.MALFORMED, None, shown)
+    return Phone(PhoneStatus.VALID, first, shown, tuple(others))
 
 
 def _e164(text: str, region: str) -> str | None:
@@ -94,6 +99,11 @@ def _ascii_digits(text: str) -> str:
 def from_wa_id(digits: str) -> str | None:
     """Meta's ``wa_id`` (digits without ``+``) as E.164, not judged any further; None for anything else."""
     return f"+{digits}" if _WA_ID.fullmatch(digits) else None
+
+
+def same_person(e164: str) -> frozenset[str]:
+    """The spellings that are this person for certain: Brazil's and Mexico's twins, which Meta itself exchanges."""
+    return frozenset({e164}) if e164.startswith(_ARGENTINA) else spellings(e164)
 
 
 def spellings(e164: str) -> frozenset[str]:

@@ -92,15 +92,14 @@ def refuse(
     ``target_id`` is whatever somebody asked for. What is no id is not kept: it could be a phone, and nobody could erase it.
     """
     asked_for = target_id if target_id and ids.prefix_of(target_id) else NO_ID
-    error.__dict__["audit_entry"] = _entry(
-        action, text, workspace_id=workspace_id, actor=actor, member=member, target_id=asked_for
-    )
+    entry = _entry(action, text, workspace_id=workspace_id, actor=actor, member=member, target_id=asked_for)
+    error.__dict__["audit_entry"] = (actor.subject, entry)
     return error
 
 
-def entry_of(error: AppError) -> AuditRow | None:
-    """The entry that ``refuse`` hung on an error."""
-    entry: AuditRow | None = error.__dict__.pop("audit_entry", None)
+def entry_of(error: AppError) -> tuple[str, AuditRow] | None:
+    """The entry that ``refuse`` hung on an error, and the subject of whoever was refused."""
+    entry: tuple[str, AuditRow] | None = error.__dict__.pop("audit_entry", None)
     return entry
 
 

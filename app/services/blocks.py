@@ -30,6 +30,13 @@ from app.services.tenancy import require_alone
 
 MAX_REASON = 500
 
+_ASKED_BY_THE_GUEST = (
+    "This guest asked for no more of these messages, so nobody here can lift the block. The guest can: open the chat with this "
+    "number in WhatsApp, tap its name, and choose Resume for its messages; whoever wrote “stop” or tapped it as an answer "
+    "chooses Stop there first, then Resume. A message such as “start” changes nothing. Until then, invite them by phone or in "
+    "person."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
@@ -98,10 +105,7 @@ class Blocks(UseCases):
             workspace_id = entry.workspace_id or await _seen_in(uow, actor, entry)
             access = await require(uow, actor, workspace_id, Permission.BLOCK_REVOKE, doing=doing, target_id=id)
             if entry.number_id:
-                raise ConflictError(
-                    "This guest told WhatsApp to stop these messages, so nobody here can lift the block. "
-                    "It ends when the guest allows them again in WhatsApp."
-                )
+                raise ConflictError(_ASKED_BY_THE_GUEST)
             if entry.active:
                 before = _shown(entry)
                 entry.active, entry.revoked_at = False, utc_now()

@@ -38,7 +38,7 @@ async def run_pages(db: Database, run_id: str | None) -> AsyncIterator[list[str]
         yield page
         after = page[-1]
     if run_id is not None and after is None:
-        raise NotFoundError
+        raise NotFoundError("There is no run with this id.")  # whoever asks holds the database itself
 
 
 @dataclass(frozen=True, slots=True)

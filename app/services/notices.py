@@ -18,7 +18,16 @@ from app.services.matching import owners_of
 from app.services.runs import STILL_RUNNING, pause_number, stop
 from app.services.throttle import slow_down
 from app.whatsapp.codes import CODE_USER_STOPPED, describe_failure, rule_for
-from app.whatsapp.items import AccountUpdate, Item, ParsedWebhook, StatusItem, TemplateUpdate, Unrecognised
+from app.whatsapp.items import (
+    AccountUpdate,
+    InboundItem,
+    Item,
+    ParsedWebhook,
+    PreferenceItem,
+    StatusItem,
+    TemplateUpdate,
+    Unrecognised,
+)
 from app.whatsapp.port import Behaviour
 
 _STATUS_OF_EVENT: dict[str, TemplateStatus] = {
@@ -73,37 +82,28 @@ class Notices:
                 self.problems.append((number_id, problem.error.code))
 
     def _read_guests(self, receipt_id: str, parsed: ParsedWebhook, received_at: datetime) -> None:
-        """What guests did themselves: Stop and Resume in WhatsApp, and typed stop words."""
+        """What guests did themselves: Stop and Resume in WhatsApp, and stop words."""
+
+        def block(
+            number_id: str, phone: str, source: DoNotMessageSource, why: str, said: PreferenceItem | InboundItem
+        ) -> None:
+            at = _said_at(said, received_at)
+            self.stops.append(NumberBlock(number_id, phone, source, why, at, said.item, receipt_id))
+
         for preference in parsed.preferences:
             number_id = self.numbers.get(preference.phone_number_id)
             if number_id is None or preference.phone is None:
                 continue
-            at = preference.at or received_at
             if preference.value == "stop":
-                reason = "The guest stopped such messages in WhatsApp."
-                self.stops.append(
-                    NumberBlock(
-                        number_id,
-                        preference.phone,
-                        DoNotMessageSource.META_STOP,
-                        reason,
-                        at,
-                        preference.item,
-                        receipt_id,
-                    )
-                )
+                why = "The guest stopped such messages in WhatsApp."
+                block(number_id, preference.phone, DoNotMessageSource.META_STOP, why, preference)
             elif preference.value == "resume":
-                self.resumes.append(Resume(number_id, preference.phone, at))
+                self.resumes.append(Resume(number_id, preference.phone, _said_at(preference, received_at)))
         for inbound in parsed.inbound:
             number_id = self.numbers.get(inbound.phone_number_id)
-            if number_id is not None and inbound.phone is not None and is_stop_word(inbound.text, self.stop_words):
-                reason = "The guest answered with a stop word."
-                source = DoNotMessageSource.INBOUND_STOP_WORD
-                self.stops.append(
-                    NumberBlock(
-                        number_id, inbound.phone, source, reason, inbound.at or received_at, inbound.item, receipt_id
-                    )
-                )
+            if number_id is not None and inbound.phone is not None and says_stop(inbound, self.stop_words):
+                why = "The guest answered with a stop word."
+                block(number_id, inbound.phone, DoNotMessageSource.INBOUND_STOP_WORD, why, inbound)
 
     async def lock(self) -> None:
         """The advisory locks of the numbers on which somebody is blocked: a claim under way ends first. And of those on
@@ -248,6 +248,7 @@ class Notices:
                     status.item,
                     receipt_id,
                     erased=known is not None and known.erased,
+                    message_id=owner,
                 )
                 for phone in told
                 if phone is not None
@@ -255,16 +256,24 @@ class Notices:
         return blocks
 
 
-def nameless(parsed: ParsedWebhook) -> list[Unrecognised]:
+def _said_at(said: PreferenceItem | InboundItem, received_at: datetime) -> datetime:
+    """By Meta's clock, and never later than it was heard: a resume from the future would beat every stop to come."""
+    return min(said.at or received_at, received_at)
+
+
+def says_stop(inbound: InboundItem, stop_words: frozenset[str]) -> bool:
+    """Whether the guest wrote or tapped a stop word and nothing else."""
+    return any(is_stop_word(text, stop_words) for text in inbound.texts)
+
+
+def nameless(parsed: ParsedWebhook, stop_words: frozenset[str]) -> list[Unrecognised]:
     """Stops of guests of whom Meta gives no phone: nobody can be blocked by them, so a person has to look."""
     why = (
         "A guest asked for no more messages, but WhatsApp did not say which phone: find out who, and block it by hand."
     )
-    return [
-        Unrecognised(preference.phone_number_id, None, why, preference.item)
-        for preference in parsed.preferences
-        if preference.phone is None and preference.value == "stop"
-    ]
+    asked: list[PreferenceItem | InboundItem] = [each for each in parsed.preferences if each.value == "stop"]
+    asked += [each for each in parsed.inbound if says_stop(each, stop_words)]
+    return [Unrecognised(each.phone_number_id, None, why, each.item) for each in asked if each.phone is None]
 
 
 def notices_of(parsed: ParsedWebhook) -> Iterator[ParsedWebhook]:

@@ -98,6 +98,7 @@ async def _blocks(uow: UnitOfWork, number_id: str, stopped: Sequence[Finished]) 
             at=each.at,
             evidence=asdict(each.outcome.evidence),
             receipt_id=None,
+            message_id=each.claim.message_id,
             erased=each.claim.message_id in addressees and addressees[each.claim.message_id].erased,
         )
         for each in stopped

@@ -63,7 +63,8 @@ class Webhooks:
         entries: list[Entry] = []
         for receipt in receipts:
             entries += [Entry(receipt, status) for status in receipt.parsed.statuses]
-            entries += [Entry(receipt, piece) for piece in (*receipt.parsed.unrecognised, *nameless(receipt.parsed))]
+            pieces = (*receipt.parsed.unrecognised, *nameless(receipt.parsed, self._stop_words))
+            entries += [Entry(receipt, piece) for piece in pieces]
         with logs.about(delivery=" ".join(receipt.id for receipt in receipts)):
             try:
                 await self._apply(receipts, entries, receipts, "webhook")

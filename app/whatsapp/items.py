@@ -48,7 +48,7 @@ class PreferenceItem:
     """``+`` and digits; None when Meta knows the user by a business-scoped id only."""
     user_id: str | None
     value: str
-    """``stop``, ``resume``, or something newer."""
+    """``stop``, ``resume`` or ``signup``."""
     at: datetime | None
     item: str
 
@@ -60,11 +60,11 @@ class InboundItem:
     user_id: str | None
     message_id: str
     type: str
-    text: str | None
-    """Only of ``type`` text."""
+    texts: tuple[str, ...]
+    """What the guest wrote or tapped: a text, a button's label and payload, the title of a reply, a caption."""
     at: datetime | None
     item: str
-    """Without pictures, places, contacts and whatever else a guest may send."""
+    """Without pictures, places, contacts and whatever else a guest may send, and without what the guest answers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,11 @@ def as_item(name: str, *values: JsonObject, waba_id: str | None = None) -> str:
     except ValueError as error:
         text = str(error)
     return _body(name, {"cut": text[:_CUT_AT]}, waba_id)
+
+
+def about_number(number: str | None, value: JsonObject) -> JsonObject:
+    """The value of a change of Meta's number."""
+    return {"metadata": {"phone_number_id": number}} | value if number else value
 
 
 def _body(name: str, value: Any, waba_id: str | None) -> str:

@@ -6,9 +6,7 @@ Shapes: Meta, "Webhooks: messages" and "status messages"; the signature: "Graph 
 import hashlib
 import hmac
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.domain.lifecycle import FactStatus
@@ -24,10 +22,12 @@ from app.whatsapp.items import (
     StatusItem,
     TemplateUpdate,
     Unrecognised,
+    about_number,
     as_item,
 )
 from app.whatsapp.port import JsonObject, ProviderError
 from app.whatsapp.webhook_account import ACCOUNT_FIELDS, TEMPLATE_FIELDS, read_account_update, read_template_update
+from app.whatsapp.webhook_guests import name_guest, read_inbound, read_preference
 from app.whatsapp.wire import WORD_LIMIT
 
 __all__ = [
@@ -46,16 +46,11 @@ __all__ = [
 
 _SIGNATURE: Final = re.compile(r"sha256=([0-9a-f]{64})")
 _CHALLENGE_LIMIT: Final = 256
-_TEXT_LIMIT: Final = 4096
 _ERRORS_KEPT: Final = 10
-_TEN_YEARS: Final = 10 * 365.25 * 86400
-_PHONE: Final = re.compile(r"\+?([0-9]{5,15})")
 
 _STATUSES: Final = {
     status.value: status for status in (FactStatus.SENT, FactStatus.DELIVERED, FactStatus.READ, FactStatus.FAILED)
 }
-# Pictures, places and address cards of guests are none of our business; the rest says who wrote what kind of thing when.
-_INBOUND_KEYS: Final = ("id", "from", "from_user_id", "timestamp", "type", "text", "button", "context")
 
 
 def signature_matches(raw: bytes, header: str | None, secrets: Sequence[str]) -> bool:
@@ -139,20 +134,22 @@ def _change_items(waba_id: str, change: Any, numbers: dict[str, None]) -> Iterat
 def _message_items(name: str, number: str | None, value: JsonObject) -> Iterator[Item]:
     lists = {key: value[key] for key in _READERS if value.get(key) is not None}
     if not lists:
-        yield Unrecognised(number, None, "Nothing in it that this service knows.", as_item(name, _of(number, {})))
+        yield Unrecognised(
+            number, None, "Nothing in it that this service knows.", as_item(name, about_number(number, {}))
+        )
     for key, entries in lists.items():
         if not isinstance(entries, list):
-            item = as_item(name, _of(number, {key: entries}))
+            item = as_item(name, about_number(number, {key: entries}))
             yield Unrecognised(number, None, f"'{key}' is not a list.", item)
             continue
         for entry in entries:
-            yield _READERS[key](number, entry)
+            yield _READERS[key](number, name_guest(key, entry, value.get("contacts")))
 
 
 def _read_status(number: str | None, entry: Any) -> Item:
     body = wire.read_object(entry)
-    message_id, status, at = wire.read_id(body.get("id")), body.get("status"), _read_time(body.get("timestamp"))
-    whole = _of(number, {"statuses": [entry]})
+    message_id, status, at = wire.read_id(body.get("id")), body.get("status"), wire.read_time(body.get("timestamp"))
+    whole = about_number(number, {"statuses": [entry]})
 
     def refuse(explanation: str) -> Unrecognised:
         return Unrecognised(number, message_id, explanation, as_item("messages", whole))
@@ -169,7 +166,7 @@ def _read_status(number: str | None, entry: Any) -> Item:
         return refuse("The status has no value.")
     errors = _read_errors(body.get("errors"))
     attempt = wire.read_id(body.get("biz_opaque_callback_data"))
-    phone = _read_phone(body.get("recipient_id"))
+    phone = wire.read_phone(body.get("recipient_id"))
     shortest = {
         "id": message_id,
         "status": wire.storable(status, WORD_LIMIT),
@@ -188,53 +185,13 @@ def _read_status(number: str | None, entry: Any) -> Item:
         attempt=attempt,
         phone=phone,
         pricing_category=wire.read_text(wire.read_object(body.get("pricing")).get("category"), WORD_LIMIT),
-        item=as_item("messages", whole, _of(number, {"statuses": [shortest]})),
-    )
-
-
-def _read_preference(number: str | None, entry: Any) -> Item:
-    body = wire.read_object(entry)
-    phone, user_id = _read_phone(body.get("wa_id")), wire.read_text(body.get("user_id"), wire.ID_LIMIT)
-    value = wire.read_text(body.get("value"), WORD_LIMIT)
-    whole = _of(number, {"user_preferences": [entry]})
-    if number is None or value is None or (phone is None and user_id is None):
-        explanation = "A guest's preference names no sending number, no guest or no value."
-        return Unrecognised(number, None, explanation, as_item("user_preferences", whole))
-    shortest = {key: body[key] for key in ("wa_id", "value", "timestamp") if key in body} | {"user_id": user_id}
-    return PreferenceItem(
-        phone_number_id=number,
-        phone=phone,
-        user_id=user_id,
-        value=value,
-        at=_read_time(body.get("timestamp")),
-        item=as_item("user_preferences", whole, _of(number, {"user_preferences": [shortest]})),
-    )
-
-
-def _read_inbound(number: str | None, entry: Any) -> Item:
-    body = wire.read_object(entry)
-    message_id, kind = wire.read_id(body.get("id")), wire.read_text(body.get("type"), WORD_LIMIT)
-    kept = {key: body[key] for key in _INBOUND_KEYS if key in body}
-    whole = _of(number, {"messages": [kept]})
-    if number is None or message_id is None or kind is None:
-        explanation = "A guest's message names no sending number, no id or no type."
-        return Unrecognised(number, message_id, explanation, as_item("messages", whole))
-    text = wire.read_object(body.get("text")).get("body") if kind == "text" else None
-    return InboundItem(
-        phone_number_id=number,
-        phone=_read_phone(body.get("from")),
-        user_id=wire.read_text(body.get("from_user_id"), wire.ID_LIMIT),
-        message_id=message_id,
-        type=kind,
-        text=wire.storable(text, _TEXT_LIMIT) if isinstance(text, str) else None,
-        at=_read_time(body.get("timestamp")),
-        item=as_item("messages", whole),
+        item=as_item("messages", whole, about_number(number, {"statuses": [shortest]})),
     )
 
 
 def _read_problem(number: str | None, entry: Any) -> Item:
     error = wire.read_error(entry)
-    item = as_item("messages", _of(number, {"errors": [entry]}))
+    item = as_item("messages", about_number(number, {"errors": [entry]}))
     if error is None:
         return Unrecognised(number, None, "Meta reports a problem without a code.", item)
     return ProviderProblem(number, error, item)
@@ -242,14 +199,10 @@ def _read_problem(number: str | None, entry: Any) -> Item:
 
 _READERS: Final[dict[str, Callable[[str | None, Any], Item]]] = {
     "statuses": _read_status,
-    "messages": _read_inbound,
+    "messages": read_inbound,
     "errors": _read_problem,
-    "user_preferences": _read_preference,
+    "user_preferences": read_preference,
 }
-
-
-def _of(number: str | None, value: JsonObject) -> JsonObject:
-    return {"metadata": {"phone_number_id": number}} | value if number else value
 
 
 def _unrecognised(explanation: str, value: Any) -> Unrecognised:
@@ -261,17 +214,3 @@ def _unrecognised(explanation: str, value: Any) -> Unrecognised:
 def _read_errors(value: Any) -> tuple[ProviderError, ...]:
     listed = value[:_ERRORS_KEPT] if isinstance(value, list) else []
     return tuple(error for error in map(wire.read_error, listed) if error)
-
-
-def _read_time(value: Any) -> datetime | None:
-    """Unix seconds, as digits in statuses and as a number in preferences; None for milliseconds and other nonsense."""
-    seconds = wire.read_number(value)
-    if seconds is None or not 0 < seconds < time.time() + _TEN_YEARS:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _read_phone(value: Any) -> str | None:
-    """Meta writes digits without ``+``."""
-    found = _PHONE.fullmatch(wire.read_text(value, WORD_LIMIT) or "")
-    return f"+{found[1]}" if found else None

@@ -7,6 +7,8 @@ character in one guest's name would otherwise undo the other 999 statuses of the
 import json
 import math
 import re
+import time
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +26,8 @@ _DETAILS_LIMIT: Final = 1000
 _CODE_DIGITS: Final = 9
 _INT_LIMIT: Final = 2**63
 _NESTING: Final = 32
+_TEN_YEARS: Final = 10 * 365.25 * 86400
+_PHONE: Final = re.compile(r"\+?([0-9]{5,15})")
 
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
@@ -93,6 +97,20 @@ def read_number(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 18:
         return int(value)
     return value if isinstance(value, int) and 0 <= value < _INT_LIMIT else None
+
+
+def read_time(value: Any) -> datetime | None:
+    """Unix seconds, as digits in statuses and as a number in preferences; None for milliseconds and other nonsense."""
+    seconds = read_number(value)
+    if seconds is None or not 0 < seconds < time.time() + _TEN_YEARS:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def read_phone(value: Any) -> str | None:
+    """``+`` and digits: Meta writes the digits alone."""
+    found = _PHONE.fullmatch(read_text(value, WORD_LIMIT) or "")
+    return f"+{found[1]}" if found else None
 
 
 def read_error(value: Any) -> ProviderError | None:

@@ -95,7 +95,7 @@ def test_a_run_that_is_none(migrated: str, command: str) -> None:
     for run_id in (ids.new_id(ids.SEND_RUN), "nonsense"):
         result = invites(command, "--run", run_id)
         assert result.exit_code == 1
-        assert the_line(result) == "There is nothing with this id that you can see."
+        assert the_line(result) == "There is no run with this id."
 
 
 @pytest.mark.parametrize("command", ["verify", "replay"])

@@ -13,6 +13,7 @@ from app.schema import cost, limits
 from app.schema.cleaning import MAX_NESTING, MAX_VALUES
 from app.schema.controller import INIT_TIMEOUT, MAX_CONTAINERS, MAX_OPERATIONS, MAX_UNSIGNED
 from app.schema.rates import MAX_OPEN, PRECHECKS
+from app.services.base import REFUSALS_PER_MINUTE
 from app.services.events import MAX_EVENTS
 from app.services.workspaces import MAX_MEMBERS
 from tests.docs.test_docs import TEXTS, table
@@ -47,6 +48,7 @@ def test_what_an_operation_may_ask() -> None:
     assert f"and {cost.ASSUMED} for a list" in TEXT
     assert f"at most {MAX_EVENTS} events and {MAX_MEMBERS} members" in TEXT
     assert f"{MAX_KEYS:,} buckets" in TEXT
+    assert f"{REFUSALS_PER_MINUTE} refused attempts a minute" in TEXT
     assert all(f"`{name}`" in TEXT for name in PRECHECKS)
 
 

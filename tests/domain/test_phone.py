@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.enums import PhoneStatus
-from app.domain.phone import MAX_CELL, country_of, from_wa_id, is_region, mask, normalise, spellings
+from app.domain.phone import MAX_CELL, country_of, from_wa_id, is_region, mask, normalise, same_person, spellings
 
 INDIAN = "+919845012345"
 digits = st.text("0123456789", min_size=1, max_size=15)
@@ -71,6 +71,12 @@ def test_the_first_valid_number_of_a_cell_counts(raw: str) -> None:
     assert normalise(raw, "IN").e164 == INDIAN
 
 
+def test_the_others_of_a_cell_are_told_each_once() -> None:
+    cell = "12345 ::: 98450 12345 ::: 98450 54321 / +91 98450 12345 or +1 650 555 0143, 098450 54321"
+    assert normalise(cell, "IN").others == ("+919845054321", "+16505550143")
+    assert normalise("98450 12345", "IN").others == ()
+
+
 @pytest.mark.parametrize("raw", [None, "", "   ", "-", "--", "\u202a\u202c", "\n", " ::: "])
 def test_nothing_written_is_missing(raw: str | None) -> None:
     phone = normalise(raw, "IN")
@@ -130,6 +136,12 @@ def test_spellings_of_the_three_countries() -> None:
     assert spellings("+5215512345678") == {"+5215512345678", "+525512345678"}
     assert spellings("+5491123456789") == {"+5491123456789", "+541123456789"}
     assert spellings(INDIAN) == {INDIAN}
+
+
+def test_twins_are_one_person_but_for_argentina() -> None:
+    for number in ("+5581912345678", "+525512345678", INDIAN):
+        assert same_person(number) == spellings(number)
+    assert same_person("+5491123456789") == {"+5491123456789"}
 
 
 @given(st.sampled_from(["55", "52", "521", "54", "549", "91", "1"]), digits)

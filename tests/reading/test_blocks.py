@@ -4,7 +4,7 @@ import pytest
 
 from app.db.engine import Database
 from app.db.tables import DoNotMessageRow, MessageRow
-from app.domain.enums import MessageState, Role
+from app.domain.enums import DoNotMessageSource, MessageState, Role
 from app.services.reading import BlockEvidence
 from tests.reading.world import World, actor, reader
 
@@ -100,6 +100,29 @@ async def test_evidence_is_for_those_who_may_read_receipts(db: Database) -> None
         zaras.id: BlockEvidence({"value": "stop"}, receipt.id),
         listed.id: BlockEvidence({"row": 3}, None),
     }, "a coordinator of the one, an admin of the other"
+
+
+async def test_evidence_of_a_refused_message_is_for_its_workspace(db: Database) -> None:
+    """Of an old entry nobody knows which message it is about, so nobody reads it."""
+    world = World(db)
+    number = world.number()
+    template = world.template(number, "invite")
+    entries: list[str] = []
+    for subject, role in (("asha", Role.OWNER), ("meera", Role.OWNER), ("ravi", Role.FAMILY_COORDINATOR)):
+        workspace = world.workspace(f"Wedding of {subject}", number)
+        member = world.member(workspace, subject, role)
+        for phone in ("+919820000001", "+919820000002", "+919820000003"):
+            world.person(world.unit(workspace, "Gupta"), "Amit", phone)
+        message = world.message(world.run(world.event(workspace), template, member), MessageState.FAILED)
+        entry = world.block(f"+91982000000{len(entries) + 1}", number=number)
+        entry.source, entry.evidence = DoNotMessageSource.META_CODE_131050, {"of": subject}
+        entry.message_id = message.id if subject != "meera" else None
+        entries.append(entry.id)
+    await world.save()
+    asked = reader(db).block_evidence
+    assert await asked(ASHA, entries) == {entries[0]: BlockEvidence({"of": "asha"}, None)}
+    assert await asked(MEERA, entries) == {}
+    assert await asked(actor("ravi"), entries) == {}, "the message is theirs, but not the right to read receipts"
 
 
 async def test_what_is_on_its_way_is_the_workspaces_own(db: Database) -> None:

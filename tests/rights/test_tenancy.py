@@ -167,6 +167,15 @@ async def test_what_meta_blocked_for_a_guest_of_one_family(world: Families) -> N
     assert (foreign.body, foreign.statements) == (unknown.body, unknown.statements)
 
 
+async def test_what_meta_said_of_one_familys_message_to_a_guest_of_both(world: Families) -> None:
+    """Both are blocked, and see that; what it was about is for the family that had sent it."""
+    query = f'{{ node(id: "{world.stop}") {{ ... on DoNotMessageEntry {{ id evidence receiptId }} }} }}'
+    mine, theirs = [(await world.service.data(query, by=by))["node"] for by in ("asha", "meera")]
+    assert mine["evidence"]["biz_opaque_callback_data"] == f"{world.asha.message}.1"
+    assert mine["receiptId"]
+    assert theirs == {"id": world.stop, "evidence": None, "receiptId": None}
+
+
 async def test_the_subscription(world: Families) -> None:
     (call,) = [call for call in CALLS if call.root == "Subscription"]
     errors = []

@@ -13,11 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db.engine import Database, UnitOfWork
-from app.db.tables import AuditRow, Base, ImportRowRow, NumberRow
+from app.db.tables import AuditRow, Base, DoNotMessageRow, ImportRowRow, NumberRow
 from app.domain import ids
 from app.domain.audience import Audience
 from app.domain.enums import (
     AuditAction,
+    DoNotMessageSource,
     MessageState,
     ParameterSource,
     ReceiptFinding,
@@ -31,7 +32,7 @@ from app.domain.search import search_key
 from app.domain.template_parameters import TemplateParameter
 from app.domain.templates import inspect
 from app.domain.text import name_key
-from app.services.base import utc_now
+from app.services.base import REFUSALS, Refusals, utc_now
 from app.services.prechecks import Prechecks
 from app.services.tokens import Pin
 from tests.reading.world import Family, World, actor, family, phones
@@ -86,6 +87,8 @@ class Families:
     meera: Things
     nothing: Things
     """Well-formed, signed, and of nothing that exists."""
+    stop: str
+    """The Do-Not-Message entry of a guest of asha and of meera, whom Meta told asha with code 131050 to leave alone."""
     secrets: frozenset[str]
     """Texts that nobody but asha's people may read."""
 
@@ -95,13 +98,17 @@ class Families:
 
 @asynccontextmanager
 async def families(db: Database) -> AsyncIterator[Families]:
+    REFUSALS[db] = Refusals(1_000_000)  # the walks ask for more than any person may
     async with serving(db, dispatch=False) as service:
         services = service.app.state["running"].use()
         world, phone = World(db), phones()
         number = await db.write(lambda uow: _poor(uow, services.number_id))
         theirs = await _saved(world, number, "meera", phone)
+        stop = _shared_guest(world, number, theirs, phone())
+        await world.save()
         common = await texts(db)
         mine = await _saved(world, number, "asha", phone)
+        await _stopped(world, stop, mine)
         shared = {mine.template.id, mine.template.name}
         apart = world.number()
         apart.paused, apart.paused_reason = True, "Meta wants a payment of asha."
@@ -110,7 +117,8 @@ async def families(db: Database) -> AsyncIterator[Families]:
         asha, separate, meera = [await _things(services.prechecks, each) for each in (mine, alone, theirs)]
         # Of her templates only that of the other number is not meera's too.
         asha = replace(asha, template=separate.template)
-        yield Families(service, asha, separate, meera, _nothing(services.prechecks), frozenset(secrets))
+        nothing = _nothing(services.prechecks)
+        yield Families(service, asha, separate, meera, nothing, stop.id, frozenset(secrets))
 
 
 async def _poor(uow: UnitOfWork, number_id: str) -> NumberRow:
@@ -166,6 +174,28 @@ async def _saved(world: World, number: NumberRow, name: str, phone: Any, *, owne
     world.audit(made.workspace, AuditAction.ROLE_CHANGE, f"Governance of {name}", actor_id=made.owner.id)
     await world.save()
     return made
+
+
+def _shared_guest(world: World, number: NumberRow, theirs: Family, phone: str) -> DoNotMessageRow:
+    """A guest of both families who is blocked for the number; first as one of ``theirs``."""
+    world.person(world.unit(theirs.workspace, "The common friends"), "Friend of both", phone)
+    stop = world.block(phone, number=number)
+    stop.source = DoNotMessageSource.META_CODE_131050
+    return stop
+
+
+async def _stopped(world: World, stop: DoNotMessageRow, mine: Family) -> None:
+    """The guest is one of ``mine`` too, and Meta's word about a message of ``mine`` is the evidence."""
+    world.person(world.unit(mine.workspace, "The common friends"), "Friend of both", stop.phone)
+    receipt = world.receipt(None)
+    await world.save()
+    told = {"id": "wamid.of-the-stop", "biz_opaque_callback_data": f"{mine.message.id}.1"}
+
+    async def tell(uow: UnitOfWork) -> None:
+        entry = await uow.session.get_one(DoNotMessageRow, stop.id)
+        entry.message_id, entry.receipt_id, entry.evidence = mine.message.id, receipt.id, json.dumps(told)
+
+    await world.db.write(tell)
 
 
 async def _things(prechecks: Prechecks, made: Family) -> Things:

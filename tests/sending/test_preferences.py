@@ -1,5 +1,6 @@
 """Stop and resume: whether a guest is blocked is a function of what they said and when, not of how it arrives."""
 
+import time
 from collections.abc import Sequence
 from itertools import chain, permutations
 
@@ -15,7 +16,7 @@ from tests.services.world import guest, rows
 
 pytestmark = pytest.mark.anyio
 
-T = 1795500000
+T = int(time.time()) - 3600
 
 Said = tuple[str, int]
 
@@ -95,6 +96,24 @@ async def test_a_resume_counts_for_every_spelling(wedding: Wedding, order: tuple
         await hooks(wedding).ingest([webhook_body(await item(wedding, (what, second), digits))])
     for phone in ("+5215512345678", "+525512345678"):
         assert not await is_blocked(wedding, phone)
+
+
+@pytest.mark.parametrize("order", list(permutations([("stop", 1, "5491123456789"), ("resume", 2, "541123456789")])))
+async def test_a_resume_lifts_nothing_of_a_neighbour(wedding: Wedding, order: tuple[tuple[str, int, str], ...]) -> None:
+    """In Argentina the other spelling may be another person's line: the stop holds for both, until it is taken back there."""
+    for what, second, digits in order:
+        await hooks(wedding).ingest([webhook_body(await item(wedding, (what, second), digits))])
+    assert await is_blocked(wedding, "+541123456789")
+    await hooks(wedding).ingest([webhook_body(await item(wedding, ("resume", 3), "5491123456789"))])
+    assert not await is_blocked(wedding, "+541123456789")
+
+
+async def test_a_resume_from_the_future_counts_from_when_it_was_heard(wedding: Wedding) -> None:
+    next_year = 365 * 86400
+    for phone, what in (("+919876500001", "word"), ("+919876500002", "stop")):
+        await hooks(wedding).ingest([webhook_body(await item(wedding, ("resume", next_year), phone[1:]))])
+        await hooks(wedding).ingest([webhook_body(await item(wedding, (what, 3700), phone[1:]))])
+        assert await is_blocked(wedding, phone), what
 
 
 async def test_a_late_stop_that_was_taken_back_turns_nobody_away(wedding: Wedding) -> None:

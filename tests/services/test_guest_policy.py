@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.db.engine import Database, UnitOfWork
-from app.db.tables import AuditRow, DoNotMessageRow, DoNotMessageSpellingRow, GuestImportRow
+from app.db.tables import AuditRow, DoNotMessageRow, DoNotMessageSpellingRow, GuestImportRow, GuestUnitRow
 from app.domain.consent import Consent
 from app.domain.enums import AuditAction, DoNotMessageSource, ImportOutcome, Role
 from app.domain.errors import BadInputError, NotFoundError
@@ -83,6 +83,33 @@ async def test_a_list_blocks_the_known_phone_of_a_name(world: World) -> None:
     done = await world.import_csv("name,phone,opt out\nRavi,,yes\n")
     assert (await one(world.db, DoNotMessageRow)).phone == P1
     assert [outcome for outcome, _ in await outcomes(world, done)] == [ImportOutcome.SKIPPED_NO_PHONE]
+
+
+async def test_a_list_blocks_every_number_of_a_guest(world: World) -> None:
+    done = await world.import_csv(f'name,phone,do not message\nRavi,"{P1} / {P2}",yes\n')
+    assert [entry.phone for entry in await rows(world.db, DoNotMessageRow)] == [P1, P2]
+    assert "2 phones of this guest are on the Do-Not-Message list now." in str(await outcomes(world, done))
+
+
+async def test_whom_a_list_blocks_without_a_phone_is_not_invited_when_one_comes(world: World) -> None:
+    """Nor with the list that brings it: it no longer says no, and nobody has looked."""
+    done = await world.import_csv("name,phone,do not message\nNobody,,yes\nN,call Ravi,yes\nSita,,\n")
+    assert ["the household is not invited" in str(message) for _, message in await outcomes(world, done)] == [
+        True, True, False,
+    ]  # fmt: skip
+    await world.import_csv(f"name,phone\nNobody,{P1}\nN,{P2}\nSita,{MEXICO}\n")
+    units = {unit.name: unit.inviteable for unit in await rows(world.db, GuestUnitRow)}
+    assert units == {"Nobody": False, "N": False, "Sita": True}
+    assert await rows(world.db, DoNotMessageRow) == []
+
+
+async def test_a_known_household_is_not_invited_any_more(world: World) -> None:
+    await world.import_csv(f"name,household,phone\nRavi,Rao,{P1}\nNani,Rao,\n")
+    done = await world.import_csv("name,household,phone,dnd\nNani,Rao,,asked by phone\n")
+    assert not (await one(world.db, GuestUnitRow)).inviteable
+    assert [outcome for outcome, _ in await outcomes(world, done)] == [ImportOutcome.SKIPPED_NO_PHONE]
+    again = await world.import_csv("name,household,phone,dnd\nNani,Rao,,asked by phone\n")
+    assert [outcome for outcome, _ in await outcomes(world, again)] == [ImportOutcome.UNCHANGED]
 
 
 async def test_a_list_blocks_again_what_was_taken_back(world: World) -> None:

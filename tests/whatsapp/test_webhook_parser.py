@@ -196,12 +196,12 @@ def test_accepted_is_our_word_and_never_a_webhook_status() -> None:
 
 def test_a_typed_stop_and_a_pressed_button() -> None:
     [stop] = read("16_inbound_text_stop").inbound
-    assert (stop.phone, stop.text, stop.type) == ("+16505550101", "STOP", "text")
+    assert (stop.phone, stop.texts, stop.type) == ("+16505550101", ("STOP",), "text")
     [button] = read("17_inbound_template_button_reply").inbound
-    assert (button.text, button.type) == (None, "button")
+    assert (button.texts, button.type) == (("Not interested", "invite:1001:decline"), "button")
     caption = {"id": "wamid.I", "type": "image", "text": {"body": "STOP"}}
     [image] = parse(envelope("messages", {"metadata": {"phone_number_id": NUMBER}, "messages": [caption]})).inbound
-    assert image.text is None
+    assert image.texts == ()
 
 
 def test_what_a_guest_sends_besides_text_is_not_kept() -> None:
@@ -212,6 +212,29 @@ def test_what_a_guest_sends_besides_text_is_not_kept() -> None:
     [found] = parse(raw).inbound
     assert found.type == "image"
     assert "private" not in found.item
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "kept"),
+    [
+        ("text", {"body": "Hello", "more": "private"}, {"body": "Hello"}),
+        ("button", {"text": "No", "payload": "0", "more": "private"}, {"text": "No", "payload": "0"}),
+        ("image", {"id": "private", "caption": "Us"}, {"caption": "Us"}),
+        (
+            "interactive",
+            {"type": "list_reply", "list_reply": {"id": "private", "title": "Yes"}, "nfm_reply": {"body": "private"}},
+            {"list_reply": {"title": "Yes"}},
+        ),
+    ],
+)
+def test_of_what_a_guest_says_the_words_alone_are_kept(kind: str, part: Any, kept: Any) -> None:
+    message = {"id": "wamid.I", "from": "16505550101", "timestamp": "1795500200", "type": kind, kind: part}
+    context = {"context": {"id": "wamid.private"}}
+    value = {"metadata": {"phone_number_id": NUMBER}, "messages": [message | context]}
+    [found] = parse(envelope("messages", value)).inbound
+    [change] = json.loads(found.item)["entry"][0]["changes"]
+    assert change["value"]["messages"] == [message | {kind: kept}]
+    assert parse(found.item.encode()).inbound == [found]
 
 
 def test_preferences_with_and_without_a_phone() -> None:

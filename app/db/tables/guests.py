@@ -167,6 +167,8 @@ class DoNotMessageRow(Base):
     evidence: Mapped[Any | None] = mapped_column(JsonText)
     """What asked for it: the one webhook item, or the row of the imported list."""
     receipt_id: Mapped[str | None] = mapped_column(PublicId(ids.RECEIPT))
+    message_id: Mapped[str | None] = mapped_column(PublicId(ids.MESSAGE))
+    """The message that Meta refused or failed with code 131050; only its workspace may read the evidence."""
     created_at: Mapped[datetime]
     created_by: Mapped[str | None] = mapped_column(PublicId(ids.MEMBER), sa.ForeignKey("members.id"))
     revoked_at: Mapped[datetime | None]
@@ -190,7 +192,7 @@ class DoNotMessageSpellingRow(Base):
 
 
 class GuestResumeRow(Base):
-    """When a guest last allowed messages again, by Meta's clock, under every spelling of the phone.
+    """When a guest last allowed messages again, by Meta's clock, under every spelling of this person's phone.
 
     Kept, because a stop from before may arrive after it and must not hold.
     """

@@ -60,13 +60,15 @@ class DoNotMessageEntry(Node, FromRow):
 
     @strawberry.field
     async def evidence(self, info: Info) -> JSON | None:
-        """What asked for it: the one webhook item or answer of Meta's, null without RECEIPT_READ; or the list's row."""
+        """What asked for it: the one webhook item or answer of Meta's, null without RECEIPT_READ and where it is about another
+        workspace's message; or the list's row.
+        """
         found = await info.context.loaders.block_evidence.load(self.row.id)
         return None if found is None else found.raw
 
     @strawberry.field
     async def receipt_id(self, info: Info) -> strawberry.ID | None:
-        """The body that the webhook item came in, for the command line; null without RECEIPT_READ."""
+        """The body that the webhook item came in, for the command line; null where evidence is."""
         found = await info.context.loaders.block_evidence.load(self.row.id)
         return None if found is None or found.receipt_id is None else strawberry.ID(found.receipt_id)
 

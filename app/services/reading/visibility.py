@@ -21,7 +21,7 @@ from app.db.tables import (
     WorkspaceRow,
 )
 from app.domain import ids
-from app.domain.enums import Permission, Role
+from app.domain.enums import DoNotMessageSource, Permission, Role
 from app.domain.roles import GOVERNANCE_ACTIONS, GRANTS
 from app.services.access import visible_workspaces
 from app.services.base import Actor
@@ -60,12 +60,13 @@ def blocks_seen(actor: Actor, workspace_id: str | None = None) -> sa.ColumnEleme
 
 
 def blocks_proven(actor: Actor) -> sa.ColumnElement[bool]:
-    """Entries whose evidence the actor may read: Meta's with RECEIPT_READ where they match a guest, the workspace's own
-    with nothing more than their sight.
+    """Entries whose evidence the actor may read: the workspace's own with nothing more than their sight; Meta's with
+    RECEIPT_READ where they match a guest, those of code 131050 only where also the message is of such a workspace.
     """
-    return sa.or_(
-        DoNotMessageRow.workspace_id.in_(visible(actor)), _matches_guest(allowed(actor, Permission.RECEIPT_READ))
-    )
+    receipts = allowed(actor, Permission.RECEIPT_READ)
+    about_own = DoNotMessageRow.message_id.in_(sa.select(MessageRow.id).where(MessageRow.workspace_id.in_(receipts)))
+    tellable = sa.or_(DoNotMessageRow.source != DoNotMessageSource.META_CODE_131050, about_own)
+    return sa.or_(DoNotMessageRow.workspace_id.in_(visible(actor)), sa.and_(_matches_guest(receipts), tellable))
 
 
 def _matches_guest(workspaces: sa.Select[Any]) -> sa.ColumnElement[bool]:
