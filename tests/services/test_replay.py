@@ -27,7 +27,7 @@ from app.domain.lifecycle import FactStatus
 from app.services import evidence, replay
 from app.services.replay import Replay, Replayed
 from app.services.verification import Verification
-from app.whatsapp import webhook
+from app.whatsapp import webhook, wire
 from app.whatsapp.kept import read_again
 from app.whatsapp.port import Evidence, Unknown
 from tests.sending.world import Wedding, accepted, make_wedding, people, status, wamid
@@ -107,7 +107,7 @@ async def test_an_item_that_could_not_be_read_at_all(wedding: Wedding, monkeypat
     (claim,) = await wedding.claim(1)
     await wedding.finish([claim], Unknown(Evidence(error="ReadTimeout")))
     with monkeypatch.context() as patch:
-        patch.setattr(webhook, "_read_time", lambda _: None)
+        patch.setattr(wire, "read_time", lambda _: None)
         await wedding.post(status("wamid.late", "delivered", T, biz_opaque_callback_data=claim.attempt_id))
     item = await one(wedding.db, StatusItemRow)
     assert (item.finding, item.message_id) == (ReceiptFinding.UNRECOGNISED, None)
@@ -212,7 +212,7 @@ async def test_one_run_alone(wedding: Wedding, monkeypatch: pytest.MonkeyPatch) 
     claims = await wedding.claim()
     await wedding.finish(claims, Unknown(Evidence(error="ReadTimeout")))
     with monkeypatch.context() as patch:
-        patch.setattr(webhook, "_read_time", lambda _: None)
+        patch.setattr(wire, "read_time", lambda _: None)
         await wedding.post(
             *(status(wamid(claim), "sent", T, biz_opaque_callback_data=claim.attempt_id) for claim in claims)
         )
@@ -247,7 +247,7 @@ async def test_a_stop_that_was_not_understood_blocks_now(wedding: Wedding, monke
     (claim,) = await wedding.claim(1)
     await wedding.finish([claim], accepted)
     with monkeypatch.context() as patch:
-        patch.setattr(webhook, "_read_time", lambda _: None)
+        patch.setattr(wire, "read_time", lambda _: None)
         await wedding.post(status(wamid(claim), "failed", T, errors=[{"code": 131050}]))
     assert await rows(wedding.db, DoNotMessageRow) == []
     await again(wedding, apply=True)
