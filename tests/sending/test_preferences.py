@@ -112,7 +112,7 @@ async def test_a_resume_from_the_future_counts_from_when_it_was_heard(wedding: W
     next_year = 365 * 86400
     for phone, what in (("+919876500001", "word"), ("+919876500002", "stop")):
         await hooks(wedding).ingest([webhook_body(await item(wedding, ("resume", next_year), phone[1:]))])
-        await hooks(wedding).ingest([webhook_body(await item(wedding, (what, 3700), phone[1:]))])
+        await hooks(wedding).ingest([webhook_body(await item(wedding, (what, next_year), phone[1:]))])
         assert await is_blocked(wedding, phone), what
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -446,11 +445,13 @@ async def test_an_answer_that_trickles_ends_with_the_timeout() -> None:
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.02)
+        nonlocal whole
+        whole = True
 
+    whole = False
     async with server(trickle) as url, client(url, timeout=0.4) as meta:
-        started = time.monotonic()
         found = await meta.send(MESSAGE)
-        assert time.monotonic() - started < 1.5
+        assert not whole
     assert isinstance(found, Unknown)
     assert found.evidence.error == "TimeoutError"
 
