@@ -438,6 +438,8 @@ async def test_a_stale_connection_that_took_the_request_is_unknown_and_not_sent_
 
 
 async def test_an_answer_that_trickles_ends_with_the_timeout() -> None:
+    whole = False
+
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -448,7 +450,6 @@ async def test_an_answer_that_trickles_ends_with_the_timeout() -> None:
         nonlocal whole
         whole = True
 
-    whole = False
     async with server(trickle) as url, client(url, timeout=0.4) as meta:
         found = await meta.send(MESSAGE)
         assert not whole
