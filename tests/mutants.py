@@ -210,7 +210,7 @@ MUTANTS = (
         "app/domain/eligibility.py",
         "(RejectionReason.DO_NOT_MESSAGE, lambda s: s.blocked),",
         "(RejectionReason.DO_NOT_MESSAGE, lambda s: s.blocked and not s.repeat_accepted),",
-        "tests/domain/test_audience.py",
+        "tests/domain/test_eligibility.py",
     ),
     Mutant(
         "a claim does not share its runs' rows",
