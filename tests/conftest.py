@@ -1,5 +1,6 @@
 """Fixtures of the whole suite."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -64,3 +65,10 @@ async def db(engines: Databases, database_url: str) -> Database:
 def pytest_report_header() -> str:
     without = "" if "postgres" in CHOSEN else " (PostgreSQL left out by TEST_DATABASES)"
     return f"databases: {', '.join(CHOSEN)}{without}"
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector look at what tests make, and not at all that was imported and collected before."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

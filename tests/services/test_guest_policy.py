@@ -226,7 +226,7 @@ async def test_a_list_that_blocks_waits_for_a_claim_that_is_under_way(world: Wor
     await claiming.wait()
     importing = asyncio.create_task(world.import_csv(LIST))
     # Long enough for an import that waits for nobody to be done.
-    finished, _ = await asyncio.wait({importing}, timeout=3)
+    finished, _ = await asyncio.wait({importing}, timeout=1)
     assert not finished
     assert await rows(world.db, DoNotMessageRow) == []
     may_end.set()
