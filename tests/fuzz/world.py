@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import Base, MessageRow
 from app.domain.errors import ErrorCode
+from tests.databases import PSEUDONYMS
 from tests.schema.service import Service, serving, wedding
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ async def _serve(url: str, ready: "asyncio.Future[Service]", stop: asyncio.Event
 
 @asynccontextmanager
 async def _service(url: str) -> AsyncIterator[Service]:
-    db = Database(url)
+    db = Database(url, pseudonyms=PSEUDONYMS)
     try:
         async with serving(db) as service:
             await _celebrate(service)
