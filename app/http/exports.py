@@ -8,18 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from app.auth import Identify
-from app.domain.errors import AppError, ErrorCode, NotFoundError, UnavailableError
+from app.domain.errors import AppError, NotFoundError, UnavailableError
+from app.http.refusals import refused
 from app.services.base import Actor
 from app.services.failures import database_is_away
 
 PATH: Final = "/exports"
-_STATUS: Final = {
-    ErrorCode.UNAUTHENTICATED: 401,
-    ErrorCode.FORBIDDEN: 403,
-    ErrorCode.NOT_FOUND: 404,
-    ErrorCode.RATE_LIMITED: 429,
-    ErrorCode.UNAVAILABLE: 503,
-}
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -62,7 +56,7 @@ def export_routes(
         return Stream(
             parts,
             media_type="text/csv",
-            headers={"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"},
+            headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
         )
 
     return [run, event]
@@ -77,8 +71,5 @@ def _name(file: str) -> str:
 
 
 def _refusal(error: AppError) -> Response[dict[str, Any]]:
-    return Response(
-        {"errors": [{"message": error.message, "extensions": {"code": error.code}}]},
-        status_code=_STATUS.get(error.code, 400),
-        headers={"Cache-Control": "no-store"},
-    )
+    status, body = refused(error)
+    return Response(body, status_code=status)

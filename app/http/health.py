@@ -41,7 +41,6 @@ def health_routes(
                 **(_told(found) if found else {}),
             },
             status_code=200 if fine else 503,
-            headers={"Cache-Control": "no-store"},
         )
 
     return [live, ready]

@@ -27,6 +27,6 @@ def metrics_routes(token: str | None, exposition: Callable[[], Awaitable[bytes]]
                 media_type=MediaType.TEXT,
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return Response(await exposition(), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+        return Response(await exposition(), media_type=CONTENT_TYPE)
 
     return [metrics]

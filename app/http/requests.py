@@ -3,17 +3,18 @@
 import json
 import re
 import secrets
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
+from litestar.enums import MediaType, ScopeType
 from litestar.middleware import ASGIMiddleware
+from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
-from app.domain.errors import ErrorCode
+from app.domain.errors import BadInputError
+from app.http.refusals import refused
 
 HEADER: Final = "X-Request-Id"
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -68,13 +69,6 @@ class NoTokensInUrls(ASGIMiddleware):
                 {"type": "websocket.close", "code": BAD_REQUEST_ON_SOCKET, "reason": "The address contains a token"}
             )
         else:
-            await _refuse(send)
-
-
-async def _refuse(send: Send) -> None:
-    """In GraphQL's form, which every client of this service can read."""
-    error = {"message": NOT_IN_AN_ADDRESS, "extensions": {"code": ErrorCode.BAD_INPUT.value}}
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": HTTPStatus.BAD_REQUEST.value, "headers": headers})
-    body = json.dumps({"data": None, "errors": [error]}).encode()
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+            status, body = refused(BadInputError(NOT_IN_AN_ADDRESS, field="query"))
+            answer = ASGIResponse(body=json.dumps(body).encode(), status_code=status, media_type=MediaType.JSON)
+            await answer(scope, receive, send)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.db.engine import UnitOfWork
+from app.db.engine import Database, UnitOfWork
 from app.db.tables import AuditRow, MemberRow
 from app.domain.csv_lines import lines, safe
 from app.domain.enums import AuditAction
@@ -16,7 +16,7 @@ from app.domain.guest_list import parse_csv
 from app.services import exports
 from app.services.base import Actor
 from app.services.exports import HEADER
-from tests.schema.service import Service, wedding
+from tests.schema.service import Service, serving, wedding
 
 pytestmark = pytest.mark.anyio
 
@@ -111,6 +111,14 @@ async def test_who_may_not_download(idle: Service) -> None:
     assert (await download(idle, path, by="mallory"))[0] == 404
     in_url = await idle.http.get(f"{path}?access_token={idle.headers('asha')['Authorization'].split()[1]}")
     assert in_url.status_code == 400
+
+
+async def test_downloads_count_for_the_rate_limit(db: Database) -> None:
+    async with serving(db, dispatch=False, mutations_per_minute=1) as service:
+        answers = [await service.http.get("/exports/runs/x.csv", headers=service.headers()) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [404, 429]
+    extensions = answers[1].json()["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["retryAfter"] > 0) == ("RATE_LIMITED", True)
 
 
 async def test_a_download_breaks_off_for_whoever_is_removed_meanwhile(
