@@ -129,6 +129,21 @@ MUTANTS = (
         "tests/schema/test_subscriptions.py",
     ),
     Mutant(
+        "answer a group of webhooks before its commit",
+        "app/services/intake.py",
+        "        try:\n            await self._webhooks.ingest([each.body for each in group])\n",
+        "        try:\n            [each.kept.set_result(None) for each in group]\n"
+        "            await self._webhooks.ingest([each.body for each in group])\n",
+        "tests/services/test_intake.py",
+    ),
+    Mutant(
+        "keep each webhook by itself",
+        "app/main.py",
+        "lambda: running.use().intake.put,",
+        "lambda: lambda body: running.use().webhooks.ingest([body]),",
+        "tests/http/test_webhook.py",
+    ),
+    Mutant(
         "answer 200 before the commit",
         "app/http/webhook.py",
         "            await keep()(raw)",

@@ -23,7 +23,6 @@ GROUP: Final = 256
 """Bodies a transaction."""
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies of a group but the first: one body may be larger alone."""
-
 NAMED: Final = 10
 """Requests that a group's log lines name at most."""
 
@@ -135,7 +134,7 @@ def _give_up(group: Sequence[_Waiting]) -> None:
         each.kept.cancel()
 
 
-def _fail(group: Sequence[_Waiting], error: BaseException) -> None:
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
     for each in group:
         if not each.kept.done():
             each.kept.set_exception(error)

@@ -15,6 +15,7 @@ from app.schema.controller import INIT_TIMEOUT, MAX_CONTAINERS, MAX_OPERATIONS, 
 from app.schema.rates import MAX_OPEN, PRECHECKS
 from app.services.base import REFUSALS_PER_MINUTE
 from app.services.events import MAX_EVENTS
+from app.services.intake import MAX_WAITING, MAX_WAITING_BYTES
 from app.services.workspaces import MAX_MEMBERS
 from tests.docs.test_docs import TEXTS, table
 
@@ -62,6 +63,8 @@ def test_what_a_connection_may_bring() -> None:
         MAX_CONTAINERS,
         webhook.MAX_BYTES,
         webhook.READ_SECONDS,
+        MAX_WAITING,
+        MAX_WAITING_BYTES,
         MAX_HEADERS,
         HEADERS_SECONDS,
         BODY_SECONDS,

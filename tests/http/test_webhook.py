@@ -107,6 +107,27 @@ async def test_signed_nonsense_is_kept_too(db: Database, body: bytes) -> None:
     assert await receipts(db) == [body]
 
 
+async def test_what_comes_together_shares_a_commit_and_all_of_it_is_kept(db: Database) -> None:
+    bodies = [b'{"n": %d}' % number for number in range(20)]
+    commits = 0
+
+    def count(*_: Any) -> None:
+        nonlocal commits
+        commits += 1
+
+    async with serving(db, dispatch=False) as service:
+        sa.event.listen(db.writer.sync_engine, "commit", count)
+        try:
+            posts = (service.http.post(URL, content=body, headers=signed(body)) for body in bodies)
+            answers = await asyncio.gather(*posts)
+        finally:
+            sa.event.remove(db.writer.sync_engine, "commit", count)
+    assert {answer.status_code for answer in answers} == {200}
+    kept = await receipts(db)
+    assert (len(kept), set(kept)) == (len(bodies), set(bodies))
+    assert commits < len(bodies)
+
+
 async def test_every_payload_of_meta(db: Database) -> None:
     bodies = [path.read_bytes() for path in PAYLOADS]
     assert len(bodies) > 10
