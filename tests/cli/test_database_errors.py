@@ -29,7 +29,7 @@ def useless(request: pytest.FixtureRequest, settings: pytest.MonkeyPatch, tmp_pa
         file.write_text("Dear guests, this is a letter. " * 100)
         url = f"sqlite:///{file}"
     elif "postgres" not in CHOSEN:
-        pytest.skip("needs PostgreSQL")
+        pytest.skip("about PostgreSQL, which TEST_DATABASES leaves out")
     else:
         there = make_url(databases.postgres_admin_url())
         wrong = there.set(database="nowhere") if request.param == "no database" else there.set(username="nobody")

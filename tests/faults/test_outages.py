@@ -57,7 +57,9 @@ class Postgres:
 @pytest.fixture(scope="module")
 def server(databases: Databases) -> Iterator[Postgres]:
     if "postgres" not in CHOSEN or "TEST_POSTGRES_URL" in os.environ:
-        pytest.skip("there is no PostgreSQL that may be stopped")
+        pytest.skip(
+            "stops a PostgreSQL of its own: there is none with TEST_POSTGRES_URL, or without postgres in TEST_DATABASES"
+        )
     made = Postgres(databases.folder / "pg-of-outages")
     asyncio.run(upgrade(made.url))
     yield made

@@ -117,7 +117,7 @@ async def test_where_nothing_is_due_nothing_is_written_and_nobody_waited_for(wed
 
 async def test_what_somebody_has_locked_is_left_and_the_rest_goes(wedding: Wedding) -> None:
     if wedding.db.sqlite:
-        pytest.skip("SQLite locks the whole file, see above")
+        pytest.skip("SQLite has no row locks: who writes locks the whole file, as the test above shows")
     async with wedding.db.connection() as other:
         query = sa.select(AttemptRow.n).order_by(AttemptRow.finished_at).limit(1).with_for_update()
         await other.execute(query)
