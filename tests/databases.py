@@ -63,7 +63,7 @@ class Databases:
         self._serial += 1
         if kind == "sqlite":
             return f"sqlite+aiosqlite:///{self.folder / f'{self._serial}.db'}"
-        return self._postgres("template1")
+        return self._postgres("template0")
 
     def drop(self, url: str) -> None:
         """Empty it for the next test."""

@@ -69,6 +69,7 @@ def test_processes_add_up(place: Installation, http: httpx.Client) -> None:
     post(http, address, POSTS)
     forged = 'invites_webhook_requests_total{"answer": "not_signed"}'
     limit = 'invites_db_connections_limit{"pool": "read"}'
+    wait_for("the pools of both", lambda: samples(http, address)[limit] == 20)
     # From whichever process each comes, and often enough for both.
     seen = [samples(http, address) for _ in range(10)]
     assert {each[forged] for each in seen} == {POSTS}

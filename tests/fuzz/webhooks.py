@@ -47,9 +47,10 @@ async def _signed(world: World, body: bytes) -> str:
     assert (response.status_code, response.text) == (200, "ok")
 
     async def kept(uow: UnitOfWork) -> bool:
+        # By its digest: what tells of somebody whom another target has erased is kept without the body.
         digest = hashlib.sha256(body).hexdigest()
         found = await uow.session.scalars(sa.select(ReceiptRow.body).where(ReceiptRow.digest == digest))
-        return body in found.all()
+        return any(stored in (body, None) for stored in found)
 
     assert await world.service.db.read(kept), "answered 200 and not kept"
     return "200 and kept"

@@ -30,10 +30,10 @@ async def test_a_guests_stop_blocks_in_every_workspace_of_the_number(wedding: We
     await wedding.check()
 
 
-@pytest.mark.parametrize(("resumed_at", "active"), [(T + 5, False), (T - 5, True)])
-async def test_resume_lifts_only_what_was_asked_before_it(wedding: Wedding, resumed_at: int, active: bool) -> None:
+@pytest.mark.parametrize(("later", "active"), [(5, False), (-5, True)])
+async def test_resume_lifts_only_what_was_asked_before_it(wedding: Wedding, later: int, active: bool) -> None:
     await wedding.post_preferences(preference("stop", T))
-    await wedding.post_preferences(preference("resume", resumed_at))
+    await wedding.post_preferences(preference("resume", T + later))
     (entry,) = await rows(wedding.db, DoNotMessageRow)
     assert entry.active is active
 
