@@ -1,5 +1,6 @@
 """Many rows written with few statements: the number of statements depends on the number of batches alone."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.tables import Base
 
 T = TypeVar("T")
@@ -29,25 +31,40 @@ async def insert_rows(
     in the database.
     """
     for batch in batches(values, size):
-        columns = _columns(kind, batch[0])
-        rows = uow.rows(columns, [[value[name] for name in columns] for value in batch])
-        await uow.session.execute(
-            sa.insert(kind).from_select(list(columns), sa.select(*rows.c), include_defaults=False)
-        )
+        names = tuple(batch[0])
+        await inserting(kind, names)(uow, [[value[name] for name in names] for value in batch])
+
+
+@functools.cache
+def inserting(kind: type[Base], names: tuple[str, ...]) -> Prepared:
+    """Inserts rows of these columns."""
+
+    def insert(rows: sa.FromClause, _: bool) -> sa.Insert:
+        return sa.insert(kind).from_select(list(names), sa.select(*rows.c), include_defaults=False)
+
+    return Prepared(_columns(kind, names), insert)
 
 
 async def update_rows(uow: UnitOfWork, kind: type[Base], values: Iterable[Mapping[str, Any]]) -> None:
     """Set the named columns of each row that ``id`` points to. Rows loaded in the session are not refreshed."""
     for batch in batches(values):
-        columns = _columns(kind, batch[0])
-        rows = uow.rows(columns, [[value[name] for name in columns] for value in batch])
-        table = sa.inspect(kind).local_table
-        await uow.session.execute(
+        names = tuple(batch[0])
+        await updating(kind, names)(uow, [[value[name] for name in names] for value in batch])
+
+
+@functools.cache
+def updating(kind: type[Base], names: tuple[str, ...]) -> Prepared:
+    """Sets these columns of the rows that ``id``, which is one of them, points to."""
+    table = sa.inspect(kind).local_table
+
+    def update(rows: sa.FromClause, _: bool) -> sa.Update:
+        return (
             sa.update(kind)
             .where(table.c.id == rows.c.id)
-            .values({name: rows.c[name] for name in columns if name != "id"})
-            .execution_options(synchronize_session=False)
+            .values({name: rows.c[name] for name in names if name != "id"})
         )
+
+    return Prepared(_columns(kind, names), update)
 
 
 async def write(uow: UnitOfWork, statement: sa.Update | sa.Delete) -> None:
@@ -55,6 +72,6 @@ async def write(uow: UnitOfWork, statement: sa.Update | sa.Delete) -> None:
     await uow.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def _columns(kind: type[Base], value: Mapping[str, Any]) -> dict[str, sa.types.TypeEngine[Any]]:
+def _columns(kind: type[Base], names: Iterable[str]) -> dict[str, sa.types.TypeEngine[Any]]:
     table = sa.inspect(kind).local_table
-    return {name: table.c[name].type for name in value}
+    return {name: table.c[name].type for name in names}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.tables import RunBreakdownRow, RunCountersRow
 from app.domain.enums import MessageState, RejectionReason
 
@@ -93,38 +94,40 @@ class CounterMoves:
         """
         if not self._columns:
             return
-        columns: dict[str, Any] = {"run_id": C.run_id.type} | {name: sa.Integer() for name in COLUMNS}
         rows = [(run_id, *(moved[name] for name in COLUMNS)) for run_id, moved in sorted(self._columns.items())]
-        delta = uow.rows(columns, rows, "delta")
-        await uow.session.execute(
-            sa.select(C.run_id).join(delta, delta.c.run_id == C.run_id).order_by(C.run_id).with_for_update(of=C)
-        )
-        added = {name: getattr(C, name) + delta.c[name] for name in COLUMNS}
-        await uow.session.execute(
-            sa.update(C)
-            .where(C.run_id == delta.c.run_id)
-            .values(
-                **added,
-                changed_at=at,
-                completed_at=sa.case(
-                    (added["queued"] + added["sending"] == 0, sa.func.coalesce(C.completed_at, at)),
-                    else_=C.completed_at,
-                ),
-            )
-            .execution_options(synchronize_session=False)
-        )
-        await self._apply_breakdowns(uow)
-
-    async def _apply_breakdowns(self, uow: UnitOfWork) -> None:
+        if len(rows) > 1:  # a single row has no order to keep: adding locks it
+            await _LOCK(uow, [row[:1] for row in rows])
+        await _ADD(uow, rows, at=at)
         parts = sorted((run_id, state, key, count) for (run_id, state, key), count in self._breakdowns.items() if count)
-        if not parts:
-            return
-        columns: dict[str, Any] = {name: getattr(B, name).type for name in ("run_id", "state", "key", "count")}
-        rows = uow.rows(columns, parts, "part")
-        insert = (sqlite if uow.sqlite else postgresql).insert(B)
-        upsert = insert.from_select(list(columns), sa.select(*rows.c).where(sa.true()))
-        await uow.session.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["run_id", "state", "key"], set_={"count": B.count + upsert.excluded.count}
-            )
-        )
+        if parts:
+            await _ADD_PARTS(uow, parts)
+
+
+def _add(delta: sa.FromClause, _: bool) -> sa.Update:
+    at = sa.bindparam("at", type_=C.changed_at.type)
+    added = {name: getattr(C, name) + delta.c[name] for name in COLUMNS}
+    completed = sa.case(
+        (added["queued"] + added["sending"] == 0, sa.func.coalesce(C.completed_at, at)), else_=C.completed_at
+    )
+    return sa.update(C).where(C.run_id == delta.c.run_id).values(**added, changed_at=at, completed_at=completed)
+
+
+def _add_parts(parts: sa.FromClause, on_sqlite: bool) -> sa.Insert:
+    insert = (sqlite if on_sqlite else postgresql).insert(B)
+    upsert = insert.from_select(list(_PART), sa.select(*parts.c).where(sa.true()))
+    made: sa.Insert = upsert.on_conflict_do_update(
+        index_elements=["run_id", "state", "key"], set_={"count": B.count + upsert.excluded.count}
+    )
+    return made
+
+
+_RUN: dict[str, Any] = {"run_id": C.run_id.type}
+_PART: dict[str, Any] = {name: getattr(B, name).type for name in ("run_id", "state", "key", "count")}
+_LOCK = Prepared(
+    _RUN,
+    lambda asked, _: (
+        sa.select(C.run_id).join(asked, asked.c.run_id == C.run_id).order_by(C.run_id).with_for_update(of=C)
+    ),
+)
+_ADD = Prepared(_RUN | {name: sa.Integer() for name in COLUMNS}, _add)
+_ADD_PARTS = Prepared(_PART, _add_parts)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.renaming import Pair, rename
 from app.db.tables import FactRow, MessageRow, StatusItemRow
 from app.domain import ids
@@ -47,7 +48,12 @@ class NewFact:
 
     @property
     def digest(self) -> str:
-        """Over key and texts: of two tellings of one failure in different words the least is shown, whichever came first."""
+        """Over key and texts: of two tellings of one failure in different words the least is shown, whichever came first.
+
+        Empty for what has no words.
+        """
+        if self.status is not FactStatus.FAILED:
+            return ""
         told = [self.number_id, self.provider_message_id, self.status, self.at.isoformat(), self.error_code]
         return hashlib.sha256(json.dumps([*told, self.title, self.details]).encode()).hexdigest()[:16]
 
@@ -81,32 +87,35 @@ async def insert(uow: UnitOfWork, facts: Iterable[NewFact]) -> set[Key]:
         by_key.setdefault(fact.key, fact)
     if not by_key:
         return set()
-    stored = await known(uow, list(by_key))
-    rows = uow.rows(
-        _COLUMNS,
-        [
-            (
-                ids.new_id(ids.FACT), fact.number_id, fact.provider_message_id, fact.status, fact.at, fact.error_code,
-                fact.attempt, fact.message_id, fact.title, fact.details, fact.digest, fact.received_at,
-            )
-            for fact in by_key.values()
-        ],
-        "fact",
-    )  # fmt: skip
-    upsert = (sqlite if uow.sqlite else postgresql).insert(F)
-    upsert = upsert.from_select(list(_COLUMNS), sa.select(*rows.c).where(sa.true()))
-    excluded = upsert.excluded
-    await uow.session.execute(
-        upsert.on_conflict_do_update(
-            index_elements=_KEY,
-            set_={"title": excluded.title, "details": excluded.details, "digest": excluded.digest},
-            where=excluded.digest < F.digest,
+    fresh = {ids.new_id(ids.FACT): key for key in by_key}
+    rows = [
+        (
+            fact_id, fact.number_id, fact.provider_message_id, fact.status, fact.at, fact.error_code,
+            fact.attempt, fact.message_id, fact.title, fact.details, fact.digest, fact.received_at,
         )
-    )
-    return by_key.keys() - stored
+        for fact_id, fact in zip(fresh, by_key.values(), strict=True)
+    ]  # fmt: skip
+    # One that was there keeps its own id, also where its words change.
+    return {fresh[written] for (written,) in await _INSERT(uow, rows) if written in fresh}
 
 
 _KEY = ["number_id", "provider_message_id", "status", "at", "error_code"]
+
+
+def _insert(rows: sa.FromClause, on_sqlite: bool) -> sa.Insert:
+    upsert = (sqlite if on_sqlite else postgresql).insert(F)
+    upsert = upsert.from_select(list(_COLUMNS), sa.select(*rows.c).where(sa.true()))
+    excluded = upsert.excluded
+    upsert = upsert.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={"title": excluded.title, "details": excluded.details, "digest": excluded.digest},
+        where=excluded.digest < F.digest,
+    )
+    made: sa.Insert = upsert.returning(F.id)
+    return made
+
+
+_INSERT = Prepared(_COLUMNS, _insert)
 
 
 async def known(uow: UnitOfWork, keys: Sequence[Key]) -> set[Key]:
@@ -186,11 +195,18 @@ async def owners(uow: UnitOfWork, pairs: Collection[Pair]) -> dict[Pair, str]:
     if not pairs:
         return {}
     stored = {(number, key): (number, each) for number, each in pairs for key in uow.pseudonyms.keys_of(each)}
-    asked = uow.rows(_PAIR, sorted(stored), "asked")
-    same = sa.and_(F.number_id == asked.c.number_id, F.provider_message_id == asked.c.provider_message_id)
-    query = sa.select(F.number_id, F.provider_message_id, F.message_id).join(asked, same)
-    found = await uow.session.execute(query.where(F.message_id.is_not(None)).distinct())
-    return {stored[row[0], row[1]]: row[2] for row in found if row[2] is not None}
+    return {stored[number, key]: owner for number, key, owner in await _OWNERS(uow, sorted(stored))}
+
+
+_OWNERS = Prepared(
+    _PAIR,
+    lambda asked, _: (
+        sa.select(F.number_id, F.provider_message_id, F.message_id)
+        .join(asked, sa.and_(F.number_id == asked.c.number_id, F.provider_message_id == asked.c.provider_message_id))
+        .where(F.message_id.is_not(None))
+        .distinct()
+    ),
+)
 
 
 async def of_messages(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Progress]:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
+from app.db.bulk import updating
 from app.db.counters import CounterMoves, Place
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.tables import MessageRow, is_state
 from app.domain.enums import MessageState, RejectionReason
 from app.domain.lifecycle import DISPATCH, NOTHING_KNOWN, Dispatch, Failure, Progress, join, settle
@@ -99,18 +101,17 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _standing(row: Any) -> Standing:
-    failure = None
-    if row.failed_at is not None:
-        failure = Failure(
-            row.failed_at, row.failure_code, row.failure_digest, row.failure_title or "", row.failure_details
-        )
+def _standing(row: Sequence[Any]) -> Standing:
+    """From a row that begins with ``_COLUMNS``."""
+    accepted_at, sent_at, delivered_at, read_at, failed_at, code, digest, title, details = row[15:24]
+    phone, number_id, erased_at = row[24:27]
+    failure = None if failed_at is None else Failure(failed_at, code, digest, title or "", details)
     return Standing(
         *row[:15],
-        progress=Progress(row.accepted_at, row.sent_at, row.delivered_at, row.read_at, failure),
-        phone=row.phone,
-        number_id=row.number_id,
-        erased=row.erased_at is not None,
+        progress=Progress(accepted_at, sent_at, delivered_at, read_at, failure),
+        phone=phone,
+        number_id=number_id,
+        erased=erased_at is not None,
     )
 
 
@@ -118,20 +119,22 @@ async def read(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Stand
     """The messages as they stand, not locked; those that do not exist are left out."""
     if not message_ids:
         return {}
-    return {row.id: _standing(row) for row in await uow.session.execute(_named(uow, message_ids))}
+    return {row[0]: _standing(row) for row in await _READ(uow, [(message_id,) for message_id in message_ids])}
 
 
 async def lock(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Standing]:
     """The messages, locked in the order of their ids (the lock order); those that do not exist are left out."""
     if not message_ids:
         return {}
-    query = _named(uow, message_ids).order_by(M.id).with_for_update(of=M)
-    return {row.id: _standing(row) for row in await uow.session.execute(query)}
+    return {row[0]: _standing(row) for row in await _LOCK(uow, [(message_id,) for message_id in sorted(message_ids)])}
 
 
-def _named(uow: UnitOfWork, message_ids: Collection[str]) -> sa.Select[*tuple[Any, ...]]:
-    wanted = uow.rows({"id": M.id.type}, [(message_id,) for message_id in sorted(message_ids)], "wanted")
+def _named(wanted: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
     return sa.select(*_COLUMNS).join(wanted, wanted.c.id == M.id)
+
+
+_READ = Prepared({"id": M.id.type}, lambda wanted, _: _named(wanted))
+_LOCK = Prepared({"id": M.id.type}, lambda wanted, _: _named(wanted).order_by(M.id).with_for_update(of=M))
 
 
 async def lock_where(
@@ -162,13 +165,26 @@ async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tup
     """Which message has which of Meta's ids, by (number, Meta's id). An erased message has it as a pseudonym."""
     if not pairs:
         return {}
-    columns = {"number_id": M.number_id.type, "provider_message_id": sa.Text()}
-    stored = {(number, key): (number, each) for number, each in pairs for key in uow.pseudonyms.keys_of(each)}
-    wanted = uow.rows(columns, sorted(stored), "wanted")
-    query = sa.select(M.number_id, M.provider_message_id, M.id).join(
+    found = {(number, wamid): owner for number, wamid, owner in await _BOUND(uow, sorted(set(pairs)))}
+    stored = {
+        (number, key): (number, wamid)
+        for number, wamid in pairs
+        if (number, wamid) not in found
+        for key in uow.pseudonyms.keys_of(wamid)
+        if key != wamid
+    }
+    if stored:
+        erased = await _BOUND(uow, sorted(stored))
+        found |= {stored[number, key]: owner for number, key, owner in erased}
+    return found
+
+
+_BOUND = Prepared(
+    {"number_id": M.number_id.type, "provider_message_id": sa.Text()},
+    lambda wanted, _: sa.select(M.number_id, M.provider_message_id, M.id).join(
         wanted, sa.and_(M.number_id == wanted.c.number_id, M.provider_message_id == wanted.c.provider_message_id)
-    )
-    return {stored[row[0], row[1]]: row[2] for row in await uow.session.execute(query) if row[1] is not None}
+    ),
+)
 
 
 class Addressee(NamedTuple):
@@ -188,15 +204,12 @@ async def addressees(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str,
     return {row[0]: Addressee(*row[1:]) for row in await uow.session.execute(query)}
 
 
-_WRITTEN: dict[str, Any] = {
-    name: getattr(M, name).type
-    for name in (
-        "id", "state", "state_since", "rejection_reason", "rejected_at", "cancelled_at", "retry_count", "attempt_count",
-        "not_before", "claim_id", "lease_until", "provider_message_id", "second_message_id", "held", "accepted_at",
-        "sent_at", "delivered_at", "read_at", "failed_at", "failure_code", "failure_digest", "failure_title",
-        "failure_details", "updated_at",
-    )
-}  # fmt: skip
+_WRITTEN = (
+    "id", "state", "state_since", "rejection_reason", "rejected_at", "cancelled_at", "retry_count", "attempt_count",
+    "not_before", "claim_id", "lease_until", "provider_message_id", "second_message_id", "held", "accepted_at",
+    "sent_at", "delivered_at", "read_at", "failed_at", "failure_code", "failure_digest", "failure_title",
+    "failure_details", "updated_at",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -215,13 +228,8 @@ class Changes:
     async def save(self, uow: UnitOfWork, at: datetime) -> None:
         """Write messages, then counters (always last in the lock order)."""
         if self._after:
-            rows = uow.rows(_WRITTEN, [_values(standing, at) for standing in self._after.values()], "changed")
-            await uow.session.execute(
-                sa.update(M)
-                .where(M.id == rows.c.id)
-                .values({name: rows.c[name] for name in _WRITTEN if name != "id"})
-                .execution_options(synchronize_session=False)
-            )
+            rows = [_values(standing, at) for standing in self._after.values()]
+            await updating(MessageRow, _WRITTEN)(uow, rows)
         await self.moves.apply(uow, at)
 
 

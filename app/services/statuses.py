@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import NamedTuple
 
 from app.db import erasing, facts, messages
-from app.db.bulk import insert_rows
+from app.db.bulk import inserting
 from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
@@ -169,7 +169,7 @@ class Statuses:
     ) -> None:
         index_of = {id(entry): index for index, entry in enumerate(statuses)}
         seen: set[facts.Key] = set()
-        rows: list[dict[str, Any]] = []
+        rows: list[_Item] = []
         for entry in entries:
             index = index_of.get(id(entry))
             fact = told.get(index) if index is not None else None
@@ -179,34 +179,57 @@ class Statuses:
             row = self._item(entry, owner.get(index) if index is not None else None, repeated=repeated)
             self.effects[_effect(row, moved=index in moving)] += 1
             rows.append(row)
-        await insert_rows(self.uow, StatusItemRow, rows)
+        if rows:
+            await _INSERT(self.uow, rows)
 
-    def _item(self, entry: Entry, message_id: str | None, *, repeated: bool) -> dict[str, Any]:
+    def _item(self, entry: Entry, message_id: str | None, *, repeated: bool) -> "_Item":
         item = entry.item
         finding, explanation = _finding(item, message_id, known=item.phone_number_id in self.numbers)
         status = item if isinstance(item, StatusItem) else None
-        return {
-            "id": ids.new_id(ids.STATUS_ITEM),
-            "receipt_id": entry.receipt.id,
-            "number_id": self.numbers.get(item.phone_number_id or ""),
-            "received_at": entry.receipt.at,
-            "provider_message_id": item.message_id,
-            "attempt": status and status.attempt,
-            "status": status and status.status_text,
-            "at": status and status.at,
-            "error_code": status.errors[0].code if status and status.errors else None,
-            "message_id": message_id,
-            "repeated": repeated,
-            "finding": finding,
-            "explanation": explanation,
-            "item": None if entry.erased else item.item,
-        }
+        return _Item(
+            id=ids.new_id(ids.STATUS_ITEM),
+            receipt_id=entry.receipt.id,
+            number_id=self.numbers.get(item.phone_number_id or ""),
+            received_at=entry.receipt.at,
+            provider_message_id=item.message_id,
+            attempt=status.attempt if status else None,
+            status=status.status_text if status else None,
+            at=status.at if status else None,
+            error_code=status.errors[0].code if status and status.errors else None,
+            message_id=message_id,
+            repeated=repeated,
+            finding=finding,
+            explanation=explanation,
+            item=None if entry.erased else item.item,
+        )
 
 
-def _effect(row: dict[str, Any], *, moved: bool) -> StatusEffect:
-    if row["finding"] is not None:
-        return StatusEffect(row["finding"].value.lower())
-    if row["repeated"]:
+class _Item(NamedTuple):
+    """A new row of status_items."""
+
+    id: str
+    receipt_id: str
+    number_id: str | None
+    received_at: datetime
+    provider_message_id: str | None
+    attempt: str | None
+    status: str | None
+    at: datetime | None
+    error_code: int | None
+    message_id: str | None
+    repeated: bool
+    finding: ReceiptFinding | None
+    explanation: str | None
+    item: str | None
+
+
+_INSERT = inserting(StatusItemRow, _Item._fields)
+
+
+def _effect(row: _Item, *, moved: bool) -> StatusEffect:
+    if row.finding is not None:
+        return StatusEffect(row.finding.value.lower())
+    if row.repeated:
         return StatusEffect.REPEATED
     return StatusEffect.APPLIED if moved else StatusEffect.LATE
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import StatementError
 
 from app import logs
 from app.checkpoints import WEBHOOK_RECEIVED, reached
+from app.db.bulk import inserting
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import NumberRow, ReceiptRow
 from app.domain import ids
@@ -175,16 +176,11 @@ async def _insert_receipts(uow: UnitOfWork, receipts: Sequence[Receipt], numbers
     rows = []
     for receipt in receipts:
         ours = [numbers[number] for number in receipt.parsed.phone_number_ids if number in numbers]
-        rows.append(
-            {
-                "id": receipt.id,
-                "number_id": ours[0] if ours else None,
-                "received_at": receipt.at,
-                "digest": hashlib.sha256(receipt.body).hexdigest(),
-                "body": receipt.body,
-                "problem": receipt.parsed.problem,
-            }
-        )
-    # By the ORM, not as a row set: bytes have no place in SQLite's JSON, and a batch has few receipts.
+        digest = hashlib.sha256(receipt.body).hexdigest()
+        row = (receipt.id, ours[0] if ours else None, receipt.at, digest, receipt.body, receipt.parsed.problem)
+        rows.append(row)
     if rows:
-        await uow.session.execute(sa.insert(ReceiptRow), rows)
+        await _INSERT(uow, rows)
+
+
+_INSERT = inserting(ReceiptRow, ("id", "number_id", "received_at", "digest", "body", "problem"))
