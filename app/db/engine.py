@@ -43,6 +43,13 @@ class UnitOfWork:
         self.sqlite = sqlite
         self.pseudonyms = pseudonyms
         """Under what the erased is found again."""
+        self._connection: AsyncConnection | None = None
+
+    async def connection(self) -> AsyncConnection:
+        """The session's own: asking it each time costs as much as a small statement."""
+        if self._connection is None:
+            self._connection = await self.session.connection()
+        return self._connection
 
     def rows(
         self, columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str = "v"
