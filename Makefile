@@ -40,8 +40,8 @@ fuzz: $(VENV)/.dev ## Send 20,000 made-up requests, webhooks, lists and tokens (
 flood: $(VENV)/.dev ## Measure what 10,000 forged webhooks do to genuine ones (ARGS="--forged 1000")
 	@$(BIN)/python -m benchmarks.forged_flood $(ARGS)
 
-bench: $(VENV)/.dev ## Measure precheck and send of 10,000 recipients (ARGS="--recipients 1000" for another size)
-	@$(BIN)/python -m benchmarks.precheck_send $(ARGS)
+bench: $(VENV)/.dev ## Measure every figure beside its floor (ARGS="--quick --only webhooks --json found.json")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.made ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	@rm -rf $(VENV)/lock
