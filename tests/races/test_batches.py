@@ -78,6 +78,11 @@ async def stop_body(wedding: Wedding, statuses: list[dict[str, object]], phones:
 
 async def test_a_webhook_locks_messages_before_counters(wedding: Wedding) -> None:
     big = await make_wedding(wedding.db, people(4))
+    # Of a single run the counters are locked by adding to them.
+    neighbour = await make_wedding(wedding.db, people(1), number_id=big.number_id)
+    await neighbour.send()
+    (theirs,) = await neighbour.claim()
+    await neighbour.finish([theirs], accepted)
     run_id = await big.send()
     claims = await big.claim(3)
     await big.finish(claims[:2], accepted)
@@ -87,6 +92,7 @@ async def test_a_webhook_locks_messages_before_counters(wedding: Wedding) -> Non
         status(wamid(claims[0]), "sent", T),
         status(wamid(claims[1]), "failed", T, errors=[{"code": 131050}]),
         status(wamid(claims[2]), "sent", T, biz_opaque_callback_data=claims[2].attempt_id),
+        status(wamid(theirs), "sent", T),
     ]
     with statements(big.db) as seen:
         await big.webhooks.ingest([await stop_body(big, told, [queued.phone])])
