@@ -22,7 +22,7 @@ from app.http.health import health_routes
 from app.http.metrics import metrics_routes
 from app.http.requests import HEADER, NoTokensInUrls, RequestIds
 from app.http.security import policy_of, security_headers
-from app.http.webhook import Answer, webhook_routes
+from app.http.webhook import Answer, webhook_route
 from app.metrics import Metrics
 from app.schema import build_schema
 from app.schema.controller import graphiql_page, graphql_controller
@@ -210,7 +210,7 @@ def create_app(
                 graphiql=settings.graphiql,
                 allowed_origins=settings.allowed_origins,
             ),
-            *webhook_routes(
+            webhook_route(
                 lambda: running.use().intake.put,
                 app_secrets=settings.app_secrets,
                 verify_token=settings.meta_verify_token.reveal() if settings.meta_verify_token else None,

@@ -72,8 +72,7 @@ class Metrics:
 
         Those whose answer is ``kept`` are timed.
         """
-        for answer in (*answers, NO_ANSWER):
-            self._webhooks.labels(answer)
+        counters = {answer: self._webhooks.labels(answer) for answer in (*answers, NO_ANSWER)}
 
         @contextmanager
         def measured() -> Iterator[Callable[[str], None]]:
@@ -87,7 +86,7 @@ class Metrics:
                 with self._webhooks_open.track_inprogress():
                     yield answered
             finally:
-                self._webhooks.labels(answer).inc()
+                counters[answer].inc()
                 if answer == kept:
                     self._webhook_seconds.observe(time.perf_counter() - started)
 

@@ -2,7 +2,7 @@
 
 from litestar.handlers import ASGIRouteHandler
 
-from app.http.webhook import webhook_routes
+from app.http.webhook import webhook_route
 from benchmarks import child
 from benchmarks.sheet import Sample, Sheet, Spread
 from benchmarks.stage import Server, Stage
@@ -59,8 +59,8 @@ async def _posted(stage: Stage, server: Server, world: World | None, connections
 
 
 def _judge(sheet: Sheet) -> None:
-    routes = webhook_routes(lambda: _keep, app_secrets=("x",), verify_token=None)
-    around = any(isinstance(route, ASGIRouteHandler) for route in routes)
+    route = webhook_route(lambda: _keep, app_secrets=("x",), verify_token=None)
+    around = isinstance(route, ASGIRouteHandler)
     floor, share = (ASGI, 0.4) if around else (ROUTE, 0.8)
     sheet.notes.append(f"The product's handler is {'an asgi handler' if around else 'a Litestar route'}.")
     sheet.bar(f"rate / {floor}", sheet.ratio(RATE, PRODUCT, floor), at_least=share)

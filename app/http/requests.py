@@ -6,7 +6,6 @@ import secrets
 from typing import Final
 from urllib.parse import parse_qsl
 
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import MediaType, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.response.base import ASGIResponse
@@ -17,6 +16,7 @@ from app.domain.errors import BadInputError
 from app.http.refusals import refused
 
 HEADER: Final = "X-Request-Id"
+_HEADER: Final = b"x-request-id"
 _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _TOKENS: Final = frozenset({"access_token", "authorization", "bearer", "id_token", "jwt", "token"})
 """Names in a query, in small letters. RFC 6750 §2.3 knows the first one, and advises against it."""
@@ -36,14 +36,14 @@ class RequestIds(ASGIMiddleware):
     scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        given = dict(scope["headers"]).get(HEADER.lower().encode(), b"")
+        given = next((value for key, value in scope["headers"] if key == _HEADER), b"")
         name = given.decode() if _ACCEPTED.fullmatch(given) else secrets.token_hex(8)
         scope["state"]["request_id"] = name
         token = logs.request_id.set(name)
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableScopeHeaders.from_message(message)[HEADER] = name
+                message["headers"] = [*message["headers"], (_HEADER, name.encode())]
             await send(message)
 
         try:
@@ -58,7 +58,8 @@ class NoTokensInUrls(ASGIMiddleware):
     scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = scope["query_string"]
+        query = parse_qsl(given.decode("latin-1"), keep_blank_values=True) if given else ()
         if not any(name.strip().lower() in _TOKENS for name, _ in query):
             await next_app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:

@@ -7,11 +7,10 @@ somebody had smuggled into it would be allowed by that.
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from html.parser import HTMLParser
 from typing import Final
 
-from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 NOTHING: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,6 +26,7 @@ HEADERS: Final = {
     # Whatever an answer says, it is of this moment, and most say something of somebody.
     "Cache-Control": "no-store",
 }
+POLICY: Final = "Content-Security-Policy"
 TRANSPORT: Final = "max-age=31536000"
 """A year of https only (RFC 6797), said over https alone: over http it means nothing. Without includeSubDomains and
 preload: the names beside this one are not ours to decide about."""
@@ -34,19 +34,25 @@ preload: the names beside this one are not ours to decide about."""
 
 def security_headers(page_policy: str = NOTHING) -> Callable[[Message, Scope], Awaitable[None]]:
     """The hook for Litestar's ``before_send``, which also sees what never reaches a route. Headers set there win."""
+    plain, page = (_encoded(HEADERS | {POLICY: policy}) for policy in (NOTHING, page_policy))
+    (transport,) = _encoded({"Strict-Transport-Security": TRANSPORT}).items()
 
     async def add(message: Message, scope: Scope) -> None:
         if message["type"] != "http.response.start":
             return
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
-        if scope["scheme"] == "https":
-            headers.setdefault("Strict-Transport-Security", TRANSPORT)
-        page = headers.get("Content-Type", "").startswith("text/html")
-        headers.setdefault("Content-Security-Policy", page_policy if page else NOTHING)
+        # Whole and at once: header by header was a tenth of what a webhook costs.
+        there = {name.lower(): value for name, value in message["headers"]}
+        wanted = page if there.get(b"content-type", b"").startswith(b"text/html") else plain
+        missing = [each for each in wanted.items() if each[0] not in there]
+        if scope["scheme"] == "https" and transport[0] not in there:
+            missing.append(transport)
+        message["headers"] = [*message["headers"], *missing]
 
     return add
+
+
+def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {name.lower().encode(): value.encode() for name, value in headers.items()}
 
 
 def policy_of(page: str) -> str:

@@ -18,7 +18,7 @@ from litestar import Litestar
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import AttemptRow, MessageRow, NumberRow
 from app.domain.enums import MessageState, SendRunStatus
-from app.http.webhook import PATH, webhook_routes
+from app.http.webhook import PATH, webhook_route
 from app.services.base import utc_now
 from app.services.health import Health
 from app.services.intake import Intake
@@ -84,12 +84,12 @@ class Place:
 async def place(db: Database, guests: int) -> AsyncIterator[Place]:
     wedding = await make_wedding(db, people(guests))
     intake = Intake(wedding.webhooks)
-    routes = webhook_routes(lambda: intake.put, app_secrets=[SECRET], verify_token=None)
+    route = webhook_route(lambda: intake.put, app_secrets=[SECRET], verify_token=None)
     played = options(phone_number_id=await wedding.phone_number_id(), templates=TEMPLATES, linger=0.05)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
         serve(create_simulator(played)) as meta_url,
-        serve(Litestar(routes, openapi_config=None, logging_config=None)) as url,
+        serve(Litestar([route], openapi_config=None, logging_config=None)) as url,
         httpx.AsyncClient(base_url=meta_url, headers=headers, timeout=30, trust_env=False) as client,
     ):
         meta = Meta(client)

@@ -20,7 +20,7 @@ from app.cli.server import config_of, listen
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import ReceiptRow
 from app.domain.errors import UnavailableError
-from app.http.webhook import MAX_BYTES, Answer, webhook_routes
+from app.http.webhook import MAX_BYTES, Answer, webhook_route
 from tests.schema.service import APP_SECRET, body_of, client, serving, signed, status
 from tests.whatsapp.signatures import SECRET, SIGNATURES
 
@@ -54,8 +54,8 @@ class Answers(Counter[Answer]):
 def app_of(kept: Kept, answers: Answers | None = None, **changes: Any) -> Litestar:
     chosen: dict[str, Any] = {"app_secrets": [APP_SECRET], "verify_token": "verify me"} | changes
     measured = (Answers() if answers is None else answers).measured  # an empty counter is false
-    routes = webhook_routes(lambda: kept, measured=measured, **chosen)
-    return Litestar(routes, openapi_config=None, logging_config=None)
+    route = webhook_route(lambda: kept, measured=measured, **chosen)
+    return Litestar([route], openapi_config=None, logging_config=None)
 
 
 @asynccontextmanager
