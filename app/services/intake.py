@@ -86,6 +86,8 @@ class Intake:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                # Those whose requests have come in already are heard first; nothing else is waited for.
+                await asyncio.sleep(0)
                 await self._keep(self._next())
         finally:
             self._writer = None

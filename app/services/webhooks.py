@@ -52,6 +52,8 @@ class Webhooks:
         self._stop_words = stop_words
         self._counted = counted
         self._touched: dict[str, datetime] = {}
+        self._numbers: dict[str, str] = {}
+        """Our numbers by Meta's ids, as far as they were asked for: neither ever changes."""
 
     async def ingest(self, bodies: Sequence[bytes]) -> None:
         """Keep and apply bodies whose signature has been checked. Returns only when all of it is committed.
@@ -132,7 +134,7 @@ class Webhooks:
             number for receipt in (*receipts, *noticed, *(entry.receipt for entry in entries))
             for number in receipt.parsed.phone_number_ids
         }  # fmt: skip
-        numbers = await _numbers(uow, named)
+        numbers = await self._numbers_of(uow, named)
         notices = Notices(uow, numbers, self._stop_words)
         for receipt in noticed:
             notices.read(receipt.id, receipt.parsed, receipt.at)
@@ -143,6 +145,16 @@ class Webhooks:
         statuses = Statuses(uow, numbers, utc_now())
         await statuses.take(entries, waiting)
         return touched, statuses.effects
+
+    async def _numbers_of(self, uow: UnitOfWork, phone_number_ids: set[str]) -> dict[str, str]:
+        """By Meta's ids; a body may speak of numbers that we do not have."""
+        unknown = phone_number_ids - self._numbers.keys()
+        if unknown:
+            query = sa.select(NumberRow.phone_number_id, NumberRow.id).where(
+                NumberRow.phone_number_id.in_(sorted(unknown))
+            )
+            self._numbers |= {row.phone_number_id: row.id for row in await uow.session.execute(query)}
+        return {each: self._numbers[each] for each in phone_number_ids if each in self._numbers}
 
     async def _touch(
         self, uow: UnitOfWork, numbers: dict[str, str], receipts: Sequence[Receipt]
@@ -160,16 +172,6 @@ class Webhooks:
                 .execution_options(synchronize_session=False)
             )
         return dict.fromkeys(stale, at)
-
-
-async def _numbers(uow: UnitOfWork, phone_number_ids: set[str]) -> dict[str, str]:
-    """Our numbers by Meta's ids; a body may speak of numbers that we do not have."""
-    if not phone_number_ids:
-        return {}
-    query = sa.select(NumberRow.phone_number_id, NumberRow.id).where(
-        NumberRow.phone_number_id.in_(sorted(phone_number_ids))
-    )
-    return {row.phone_number_id: row.id for row in await uow.session.execute(query)}
 
 
 async def _insert_receipts(uow: UnitOfWork, receipts: Sequence[Receipt], numbers: dict[str, str]) -> None:

@@ -44,7 +44,7 @@ async def start(into: Intake, *given: bytes) -> list["asyncio.Task[None]"]:
     started = []
     for body in given:
         started.append(asyncio.create_task(into.put(body)))
-        for _ in range(3):
+        for _ in range(4):
             await asyncio.sleep(0)
     return started
 
