@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,8 +27,7 @@ Key = tuple[str, str, FactStatus, datetime, int]
 """Number, Meta's message id (a refusal's attempt id), status, Meta's time, error code (0 for none)."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewFact:
+class NewFact(NamedTuple):
     """A fact as it came in; ``message_id`` is null while nothing matches."""
 
     number_id: str

@@ -11,9 +11,9 @@ Two mechanisms decide a state, and they never mix:
 A fact wins over every dispatch state, because it is evidence about the world and not about our intentions.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.enums import InviteCoverage, LifecycleState, MessageState, SendRunStatus
 
@@ -48,8 +48,7 @@ UNFINISHED_STATES = frozenset({MessageState.QUEUED, MessageState.SENDING})
 """While a run has such a message it is not completed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """One refusal or ``failed`` status. The shown failure of a message is the least by (time, code, digest)."""
 
     at: datetime
@@ -65,8 +64,7 @@ class Failure:
         return (self.at, self.code, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What a set of facts says about one message: the earliest Meta time of each, and the shown failure."""
 
     accepted_at: datetime | None = None
@@ -94,8 +92,7 @@ class Progress:
 NOTHING_KNOWN = Progress()
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing that Meta told about one message. ``failure`` goes with ``FAILED`` and with nothing else."""
 
     status: FactStatus

@@ -83,7 +83,7 @@ def _read(piece: Piece, numbers: dict[str, str]) -> list[Untold]:
 async def _matched(uow: UnitOfWork, missing: Sequence[Untold]) -> list[Untold]:
     owners = await owners_of(uow, [(each.fact.number_id, each.status) for each in missing])
     return [
-        replace(each, fact=replace(each.fact, message_id=owner)) for each, owner in zip(missing, owners, strict=True)
+        replace(each, fact=each.fact._replace(message_id=owner)) for each, owner in zip(missing, owners, strict=True)
     ]
 
 

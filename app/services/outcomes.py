@@ -212,7 +212,7 @@ class _Recording:
                     log.error("Meta took message %s twice, under two ids", standing.id, extra=about)
                 after = standing.told(told[0].progress, self.now)
                 held = accepted.held and after.state is MessageState.ACCEPTED
-                self._put(replace(after, held=held))
+                self._put(after._replace(held=held))
             case _ if told:
                 self._put(standing.told(told[0].progress, self.now))
             case _ if not standing.holds(each.claim.claim_id):
