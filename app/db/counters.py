@@ -93,6 +93,7 @@ class CounterMoves:
         """
         if not self._columns:
             return
+        uow.changed_runs.update(self._columns)
         columns: dict[str, Any] = {"run_id": C.run_id.type} | {name: sa.Integer() for name in COLUMNS}
         rows = [(run_id, *(moved[name] for name in COLUMNS)) for run_id, moved in sorted(self._columns.items())]
         delta = uow.rows(columns, rows, "delta")
