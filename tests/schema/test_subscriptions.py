@@ -1,5 +1,6 @@
 """The websocket: who is let in, what it says, when it ends."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.schema.service import Service, serving, status, wamid, wedding
 from tests.schema.sockets import Socket
 from tests.schema.test_console import OPERATIONS
 from tests.schema.test_limits import nested
+from tests.whatsapp_simulator.support import until
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +79,37 @@ async def test_it_shows_a_lowered_member_what_the_new_role_may(idle: Service) ->
         second = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
         assert second["status"] == "PAUSED"
         assert not {"RECEIPT_READ", "INVITE_SEND"} & set(second["event"]["workspace"]["viewerCan"])
+
+
+@pytest.mark.parametrize("leaves", ["complete", "disconnect", "vanish"])
+async def test_nobody_looks_when_nobody_watches(
+    idle: Service, leaves: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await (await wedding(idle)).send()
+    live = idle.app.state["running"].use().live
+    async with Socket(idle.app, idle.token()) as socket:
+        await socket.subscribe("1", WATCH, {"r": run})
+        await socket.until("next")
+        assert live.watchers == 1
+        if leaves == "complete":
+            await socket.send({"type": "complete", "id": "1"})
+        if leaves == "vanish":  # while there is something to say, before the server knows
+            monkeypatch.setattr(socket._out, "put", gone)
+            await idle.data("mutation($r: ID!) { pauseSendRun(id: $r) { id } }", {"r": run})
+        if leaves != "disconnect":
+            await until(lambda: now(live.watchers), lambda watchers: not watchers)
+    await until(lambda: now(live._task), lambda task: task is None)
+    assert live.watchers == 0
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def gone(_event: Any) -> None:
+    """What uvicorn does when it is given something for a client that has gone."""
+    raise OSError
+
+
+async def now(value: Any) -> Any:
+    return value
 
 
 async def test_it_ends_when_the_token_runs_out(idle: Service, monkeypatch: pytest.MonkeyPatch) -> None:

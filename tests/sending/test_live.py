@@ -2,7 +2,7 @@
 alone, the hub does not look by itself (``deaf``)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from app.services.reading import Look, Reader
 from app.services.runs import Runs
 from app.services.workspaces import Workspaces
 from tests.databases import CHOSEN, PSEUDONYMS
-from tests.faults.running import eventually
+from tests.faults.running import LONGEST, eventually
 from tests.sending.world import Wedding, accepted, status, wamid
 from tests.services.world import STRANGER
 
@@ -31,9 +31,17 @@ NEVER = 1e9
 
 
 class Hub(Live):
-    """Counts its looks."""
+    """Counts its looks, and keeps what it hears."""
 
     looked = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.heard: list[list[str]] = []
+
+    def _hear(self, run_ids: Collection[str]) -> None:
+        self.heard.append(list(run_ids))
+        super()._hear(run_ids)
 
     async def _look(self) -> None:
         await super()._look()
@@ -47,7 +55,8 @@ class Hub(Live):
 async def hub(db: Database, anyway: float = NEVER) -> AsyncIterator[Hub]:
     made = Hub(db, unconfirmed_after=HOUR, anyway=anyway)
     try:
-        yield made
+        async with asyncio.timeout(LONGEST):  # where a test waits for what never comes
+            yield made
     finally:
         assert made.watchers == 0
         await eventually(lambda: _true(lambda: made._task is None))
@@ -186,6 +195,8 @@ async def test_changes_of_another_process_are_seen(wedding: Wedding, database_ur
             await eventually(lambda: listeners(other))
         await Runs(other).pause(admin, id=run_id)
         assert (await anext(looks)).view.status is SendRunStatus.PAUSED
+        if not wedding.db.sqlite:  # a listener looks once when it begins, so the look alone proves nothing
+            await eventually(lambda: _true(lambda: [run_id] in live.heard))
 
 
 @pytest.mark.parametrize("database_url", [kind for kind in CHOSEN if kind == "postgres"], indirect=True)
