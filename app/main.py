@@ -37,6 +37,7 @@ from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
 from app.services.intake import Intake
+from app.services.live import Live
 from app.services.numbers import ensure_number
 from app.services.prechecks import Prechecks
 from app.services.reading import Reader
@@ -114,6 +115,7 @@ async def build_services(
         webhooks=webhooks,
         intake=Intake(webhooks),
         reader=Reader(db, unconfirmed_after=unconfirmed_after),
+        live=Live(db, unconfirmed_after=unconfirmed_after),
         health=Health(db, unconfirmed_after),
         exports=Exports(db),
         figures=Watch(db, unconfirmed_after),
@@ -178,6 +180,7 @@ def create_app(
                 await stack.enter_async_context(meta)
             running.services = await build_services(settings, database, directory or meta, metrics, running.wake)
             stack.push_async_callback(running.services.intake.drain)
+            stack.push_async_callback(running.services.live.close)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:
                 running.worker = build_worker(settings, running.services, used_sender, metrics)

@@ -51,6 +51,10 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     database = build_database(settings)
     try:
         await require_migrated(database)
-        yield await build_services(settings, database, None, Metrics())
+        services = await build_services(settings, database, None, Metrics())
+        try:
+            yield services
+        finally:
+            await services.live.close()
     finally:
         await database.close()

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import click
@@ -22,7 +22,6 @@ from app.services.bundle import Services
 from app.services.prechecks import Precheck
 from app.services.sends import PrecheckStale, SendBlocked
 
-_LOOK_EVERY: Final = 0.5
 _STILL_AFTER: Final = 10.0
 """Seconds without any change after which the operator is told what may be missing."""
 
@@ -150,29 +149,32 @@ class _Sending:
 
     async def _follow(self, services: Services, run_id: str, total: int) -> None:
         """Until nothing is left to send, or somebody or something stops the run."""
-        changed_at, last, warned = time.monotonic(), None, False
+        loop, still = asyncio.get_running_loop(), None
         with StateProgress(self._out, total) as progress:
-            while True:
-                summary = (await services.reader.run_summaries(self._actor, [run_id]))[run_id]
-                run = (await services.reader.runs(self._actor, [run_id]))[run_id]
-                progress.update(summary.states)
-                if run.status is not SendRunStatus.RUNNING:
-                    return
-                if summary.states != last:
-                    changed_at, last, warned = time.monotonic(), summary.states, False
-                elif time.monotonic() - changed_at > _STILL_AFTER and not warned:
-                    warned = True
-                    self._out.print(
-                        "Nothing moves. Is 'invites serve' or 'invites worker' running on this database, with the same "
-                        "number? It may also wait because WhatsApp asked for it.",
-                        style="yellow",
-                    )
-                await asyncio.sleep(_LOOK_EVERY)
+            async with aclosing(services.live.follow(lambda: self._actor, run_id)) as following:
+                async for look in following:
+                    if still is not None:
+                        still.cancel()
+                    still = loop.call_later(_STILL_AFTER, self._tell_that_nothing_moves)
+                    progress.update(look.summary.states)
+                    if look.view.status is not SendRunStatus.RUNNING:
+                        break
+        if still is not None:
+            still.cancel()
+
+    def _tell_that_nothing_moves(self) -> None:
+        self._out.print(
+            "Nothing moves. Is 'invites serve' or 'invites worker' running on this database, with the same number? It "
+            "may also wait because WhatsApp asked for it.",
+            style="yellow",
+        )
 
     async def _close(self, services: Services, run_id: str) -> None:
         """Raises ClickException when the run did not get to its end."""
-        summary = (await services.reader.run_summaries(self._actor, [run_id]))[run_id]
-        run = (await services.reader.runs(self._actor, [run_id]))[run_id]
+        summary = (await services.reader.run_summaries(self._actor, [run_id])).get(run_id)
+        run = (await services.reader.runs(self._actor, [run_id])).get(run_id)
+        if summary is None or run is None:
+            raise click.ClickException(f"{self._actor.subject} may not see the run any more. It goes on.")
         show_run(self._out, summary)
         if run.status is SendRunStatus.COMPLETED:
             self._out.print("Everything was handed to WhatsApp. Deliveries still come in.", style="bold")

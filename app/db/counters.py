@@ -93,6 +93,7 @@ class CounterMoves:
         """
         if not self._columns:
             return
+        uow.changed_runs.update(self._columns)
         rows = [(run_id, *(moved[name] for name in COLUMNS)) for run_id, moved in sorted(self._columns.items())]
         if len(rows) > 1:  # a single row has no order to keep: adding locks it
             await _LOCK(uow, [row[:1] for row in rows])

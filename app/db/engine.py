@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.checkpoints import before_commit, committed, reached
 from app.db.rowset import Rowset, rowset
+from app.db.signals import CHANGED_RUNS, PostgresSignals, Signals
 from app.domain.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
@@ -50,6 +51,12 @@ class UnitOfWork:
         if self._connection is None:
             self._connection = await self.session.connection()
         return self._connection
+
+    @property
+    def changed_runs(self) -> set[str]:
+        """Ids of the runs of which this changes what can be seen: told to those who watch, once it is committed."""
+        changed: set[str] = self.session.info.setdefault(CHANGED_RUNS, set())
+        return changed
 
     def rows(
         self, columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str = "v"
@@ -92,6 +99,7 @@ class Database:
             self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
+            self.signals = Signals()
         else:
             writers = pool_size
             # Said, not assumed: under another default a claim's snapshot could be older than the block it waited for.
@@ -107,6 +115,7 @@ class Database:
                 )
                 for _ in range(2)
             )
+            self.signals = PostgresSignals(_signals_engine(self.url))
         self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
 
     async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
@@ -125,6 +134,8 @@ class Database:
                     result = await unit(UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms))
                     if name:
                         await reached(before_commit(name))
+                if changed := session.info.get(CHANGED_RUNS):
+                    self.signals.changed(changed)
                 if name:
                     await reached(committed(name))
                 return result  # noqa: TRY300 - only after the commit that leaving the block is
@@ -184,6 +195,7 @@ class Database:
             yield {name: limit for name, (_, limit) in self._pools.items()}
 
     async def close(self) -> None:
+        await self.signals.close()
         await self.writer.dispose()
         await self.reader.dispose()
 
@@ -191,6 +203,12 @@ class Database:
 def _engine(url: sa.URL, **settings: Any) -> AsyncEngine:
     """Never with a statement's values in an error's text: they are people's names and phones."""
     return create_async_engine(url, hide_parameters=True, **settings)
+
+
+def _signals_engine(url: sa.URL) -> AsyncEngine:
+    """Two connections that nothing waits for. What they commit is gone when the server is, so no disk is waited for."""
+    settings = {"timeout": 10, "server_settings": {"synchronous_commit": "off"}}
+    return _engine(url, pool_size=2, max_overflow=0, pool_pre_ping=True, connect_args=settings)
 
 
 @contextmanager

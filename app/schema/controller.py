@@ -108,6 +108,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 text = f"At most {MAX_OPEN} operations of one person at a time. End one first."
                 await operation.send_initial_errors([CodedError(text, ErrorCode.RATE_LIMITED)])
 
+    async def handle_task_exception(self, error: Exception) -> None:
+        # A server says so when the client has gone (ASGI, "Send event"): nothing went wrong, and nobody is left to tell.
+        if not isinstance(error, OSError):
+            await super().handle_task_exception(error)
+
     async def handle_subscribe(self, message: Any) -> None:
         if self.connection_acknowledged and (problem := self._problem(message)):
             await self.send_message({"id": message["id"], "type": "error", "payload": [problem.formatted]})

@@ -11,6 +11,7 @@ from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Health
 from app.services.intake import Intake
+from app.services.live import Live
 from app.services.prechecks import Prechecks
 from app.services.reading import Reader
 from app.services.runs import Runs
@@ -40,6 +41,7 @@ class Services:
     intake: Intake
     """The one way of webhooks into ``webhooks``: in groups."""
     reader: Reader
+    live: Live
     health: Health
     exports: Exports
     figures: Watch

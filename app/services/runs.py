@@ -18,7 +18,6 @@ from app.domain.errors import ConflictError
 from app.domain.lifecycle import run_status
 from app.services import access, audit
 from app.services.base import Actor, UseCases, utc_now
-from app.services.tenancy import workspace_of
 from app.services.throttle import lift_pause
 
 log = logging.getLogger(__name__)
@@ -30,15 +29,6 @@ class Runs(UseCases):
     def __init__(self, db: Database, wake: Callable[[], None] = lambda: None) -> None:
         super().__init__(db)
         self._wake = wake
-
-    async def watch(self, actor: Actor, *, id: str) -> None:  # noqa: A002 - the contract's name
-        """Let the actor follow a run; each later look is judged anew by the reader. Raises NotFoundError."""
-
-        async def unit(uow: UnitOfWork) -> None:
-            workspace_id = await workspace_of(uow, actor, SendRunRow, ids.SEND_RUN, id)
-            await access.require(uow, actor, workspace_id, None, doing="watch a run", target_id=id)
-
-        await self._read(unit)
 
     async def pause(self, actor: Actor, *, id: str) -> SendRunRow:  # noqa: A002 - the contract's name
         """Stop claiming; what is at Meta already stays there."""

@@ -41,6 +41,8 @@ class Loop:
     meta: Meta
     services: Services
     db: Database
+    url: str
+    settings: Settings
 
     async def summary(self, run_id: str) -> Summary:
         return (await self.services.reader.run_summaries(OWNER, [run_id]))[run_id]
@@ -76,7 +78,7 @@ async def whole_loop(database_url: str, **options: Any) -> AsyncIterator[Loop]:
             meta = Meta(client)
             await meta.order("options", {"webhook_url": f"{url}/webhooks/whatsapp"})
             services = cast("Running", app.state.running).use()
-            yield Loop(meta, services, services.db)
+            yield Loop(meta, services, services.db, url, settings)
 
 
 async def prepare(loop: Loop, guests: int = GUESTS) -> SendRequest:

@@ -45,7 +45,7 @@ class Socket:
 
     async def __aenter__(self) -> Self:
         await self._in.put({"type": "websocket.connect"})
-        self._task = asyncio.create_task(self._app(self._scope, self._in.get, self._out.put))  # type: ignore[arg-type]  # a queue is what ASGI's callables are made of here
+        self._task = asyncio.create_task(self._app(self._scope, self._in.get, self._answer))  # type: ignore[arg-type]  # a queue is what ASGI's callables are made of here
         if self._token is not None:
             await self.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {self._token}"}})
             await self.until("connection_ack")
@@ -56,6 +56,9 @@ class Socket:
     ) -> None:
         await self._in.put({"type": "websocket.disconnect", "code": 1000})
         await asyncio.wait_for(self._task, 5)
+
+    async def _answer(self, event: Any) -> None:
+        await self._out.put(event)
 
     async def send(self, message: Any) -> None:
         await self._in.put({"type": "websocket.receive", "text": json.dumps(message)})

@@ -1,26 +1,21 @@
 """The websocket: who is let in, what it says, when it ends."""
 
-import asyncio
-from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app.auth import Identity, identity, issue_token, verifier_for
+from app.auth import identity, issue_token
 from app.db.engine import Database
 from app.domain import ids
-from app.domain.enums import SendRunStatus
-from app.schema import subscriptions
+from app.domain.watching import ANYWAY
 from app.schema.cleaning import MAX_NESTING
-from app.schema.context import Context
-from app.schema.rates import Rates
-from app.schema.types.runs import SendRun
 from tests.schema.service import Service, serving, status, wamid, wedding
 from tests.schema.sockets import Socket
 from tests.schema.test_console import OPERATIONS
 from tests.schema.test_limits import nested
+from tests.whatsapp_simulator.support import until
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +45,7 @@ async def test_nothing_is_said_while_nothing_changes(idle: Service) -> None:
         first = (await socket.until("next"))["payload"]["data"]["sendRunProgress"]
         assert first == {"status": "RUNNING", "summary": {"queued": 2, "accepted": 0, "delivered": 0}}
         with pytest.raises(TimeoutError):
-            await socket.until("next", seconds=3 * subscriptions.POLL_SECONDS)
+            await socket.until("next", seconds=3 * ANYWAY / 2)
         await idle.data("mutation($r: ID!) { pauseSendRun(id: $r) { id } }", {"r": run})
         assert (await socket.until("next"))["payload"]["data"]["sendRunProgress"]["status"] == "PAUSED"
 
@@ -86,6 +81,37 @@ async def test_it_shows_a_lowered_member_what_the_new_role_may(idle: Service) ->
         assert not {"RECEIPT_READ", "INVITE_SEND"} & set(second["event"]["workspace"]["viewerCan"])
 
 
+@pytest.mark.parametrize("leaves", ["complete", "disconnect", "vanish"])
+async def test_nobody_looks_when_nobody_watches(
+    idle: Service, leaves: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await (await wedding(idle)).send()
+    live = idle.app.state["running"].use().live
+    async with Socket(idle.app, idle.token()) as socket:
+        await socket.subscribe("1", WATCH, {"r": run})
+        await socket.until("next")
+        assert live.watchers == 1
+        if leaves == "complete":
+            await socket.send({"type": "complete", "id": "1"})
+        if leaves == "vanish":  # while there is something to say, before the server knows
+            monkeypatch.setattr(socket._out, "put", gone)
+            await idle.data("mutation($r: ID!) { pauseSendRun(id: $r) { id } }", {"r": run})
+        if leaves != "disconnect":
+            await until(lambda: now(live.watchers), lambda watchers: not watchers)
+    await until(lambda: now(live._task), lambda task: task is None)
+    assert live.watchers == 0
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def gone(_event: Any) -> None:
+    """What uvicorn does when it is given something for a client that has gone."""
+    raise OSError
+
+
+async def now(value: Any) -> Any:
+    return value
+
+
 async def test_it_ends_when_the_token_runs_out(idle: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await (await wedding(idle)).send()
     # Within the leeway for clocks a token still holds.
@@ -108,34 +134,6 @@ async def test_runs_that_cannot_be_seen(idle: Service, who: str) -> None:
             message = await socket.until("next")
             assert message["payload"]["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
             await socket.until("complete")
-
-
-async def test_it_ends_a_while_after_the_last_change(idle: Service) -> None:
-    made = await wedding(idle)
-    run = await made.send()
-    anita = Identity("anita", "Anita", datetime.now(UTC) + timedelta(minutes=1))
-    rates = Rates(mutations_per_minute=1, prechecks_per_minute=1)
-    services = idle.app.state["running"].use()
-    context = Context(services=services, identify=verifier_for(idle.settings).identify, rates=rates, identity=anita)
-    info: Any = SimpleNamespace(context=context)
-
-    async def says_nothing(watching: AsyncGenerator[SendRun, None]) -> "asyncio.Task[SendRun]":
-        """For some looks; what it says next."""
-        following = asyncio.ensure_future(anext(watching))
-        done, _ = await asyncio.wait([following], timeout=0.1)
-        assert not done
-        return following
-
-    at_once = subscriptions.follow(info, run, poll=0.01, linger=0)
-    assert (await anext(at_once)).status is SendRunStatus.RUNNING
-    following = await says_nothing(at_once)  # there is something left to send
-    await idle.data("mutation($r: ID!) { cancelSendRun(id: $r) { id } }", {"r": run})
-    assert (await following).status is SendRunStatus.CANCELLED
-    assert [shown async for shown in at_once] == []
-
-    later = subscriptions.follow(info, run, poll=0.01, linger=60)
-    assert (await anext(later)).status is SendRunStatus.CANCELLED
-    (await says_nothing(later)).cancel()  # deliveries may still come
 
 
 @pytest.mark.parametrize(

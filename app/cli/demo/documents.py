@@ -52,11 +52,9 @@ mutation($t: String!) {
 """
 
 _SUMMARY = "candidates eligible byState { state operatorText count } reachedAccepted reachedDelivered reachedRead"
-RUN = f"""
-query($r: ID!) {{
-  sendRun(id: $r) {{ status statusReason nextStep currentRate summary {{ {_SUMMARY} }} }}
-}}
-"""
+_RUN = f"status statusReason nextStep currentRate summary {{ {_SUMMARY} }}"
+RUN = f"query($r: ID!) {{ sendRun(id: $r) {{ {_RUN} }} }}"
+LIVE = f"subscription($r: ID!) {{ sendRunProgress(id: $r) {{ {_RUN} }} }}"
 REPORT = f"""
 query($r: ID!, $e: ID!) {{
   sendRun(id: $r) {{

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -166,18 +167,34 @@ class Story:
 
     async def _follow(self, run_id: str, total: int) -> None:
         self.heading("WhatsApp answers: statuses late, twice, out of order, some of them never")
-        parent, simulator = self._cast.parent, self._cast.simulator
         with StateProgress(self._out, total) as progress:
-            while True:
+            showing = asyncio.create_task(self._show(run_id, progress))
+            try:
                 # Asked first: what it has posted by then is in the counts that are asked for second.
-                idle = await simulator.idle()
-                run = (await parent.ask(documents.RUN, r=run_id))["sendRun"]
-                progress.update(counts_of(run["summary"]))
-                if run["status"] not in {"RUNNING", "COMPLETED"}:
-                    raise click.ClickException(f"The run is {run['status']}: {run['statusReason']} {run['nextStep']}")
-                if idle and run["status"] == "COMPLETED":
-                    return
-                await asyncio.sleep(_LOOK_EVERY)
+                while not (await self._cast.simulator.idle() and await self._completed(run_id, progress)):
+                    if showing.done():
+                        await showing
+                    await asyncio.sleep(_LOOK_EVERY)
+            finally:
+                showing.cancel()
+                await asyncio.wait([showing])
+
+    async def _show(self, run_id: str, progress: StateProgress) -> None:
+        async with aclosing(self._cast.parent.watch(documents.LIVE, r=run_id)) as values:
+            async for value in values:
+                _update(progress, value["sendRunProgress"])
+
+    async def _completed(self, run_id: str, progress: StateProgress) -> bool:
+        run = (await self._cast.parent.ask(documents.RUN, r=run_id))["sendRun"]
+        _update(progress, run)
+        return bool(run["status"] == "COMPLETED")
+
+
+def _update(progress: StateProgress, run: Any) -> None:
+    """Raises ClickException when something has stopped the run."""
+    progress.update(counts_of(run["summary"]))
+    if run["status"] not in {"RUNNING", "COMPLETED"}:
+        raise click.ClickException(f"The run is {run['status']}: {run['statusReason']} {run['nextStep']}")
 
 
 def counts_of(summary: Any) -> dict[MessageState, int]:

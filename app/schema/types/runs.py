@@ -16,7 +16,7 @@ from app.schema.types.base import EventType, MemberType, Node, event_of, member_
 from app.schema.types.messages import InviteMessage, InviteMessageConnection, Lifecycles, Search, States
 from app.schema.types.summaries import SendSummary
 from app.schema.types.templates import MessageTemplate
-from app.services.reading import MessageFilter, RunView
+from app.services.reading import Look, MessageFilter, Rate, RunView
 
 
 @described
@@ -25,6 +25,8 @@ class SendRun(Node):
     """One operator action: an event, a template, a candidate list."""
 
     row: strawberry.Private[SendRunRow]
+    look: strawberry.Private[Look | None]
+    """What all who watch it share; None when it is not watched."""
     kind: SendRunKind
     """Invites, or a test."""
     status: SendRunStatus
@@ -39,10 +41,11 @@ class SendRun(Node):
     """When the last message left QUEUED and SENDING."""
 
     @classmethod
-    def from_view(cls, view: RunView) -> "SendRun":
+    def from_view(cls, view: RunView, look: Look | None = None) -> "SendRun":
         row = view.row
         return cls(
             row=row,
+            look=look,
             id=strawberry.ID(row.id),
             kind=row.kind,
             status=view.status,
@@ -75,16 +78,21 @@ class SendRun(Node):
     @strawberry.field
     async def current_rate(self, info: Info) -> float:
         """Messages a second over the last 10 s."""
-        return present(await info.context.loaders.rates.load(self.row.id)).per_second
+        return (await self._rate(info)).per_second
 
     @strawberry.field
     async def estimated_completion_at(self, info: Info) -> datetime | None:
         """At the current rate; null while nothing moves."""
-        return present(await info.context.loaders.rates.load(self.row.id)).estimated_completion_at
+        return (await self._rate(info)).estimated_completion_at
+
+    async def _rate(self, info: Info) -> Rate:
+        return self.look.rate if self.look else present(await info.context.loaders.rates.load(self.row.id))
 
     @strawberry.field
     async def summary(self, info: Info) -> SendSummary:
         """How its messages stand."""
+        if self.look:
+            return SendSummary.of(self.look.summary)
         return SendSummary.of(present(await info.context.loaders.run_summaries.load(self.row.id)))
 
     @strawberry.field

@@ -5,6 +5,7 @@ from app.services.reading.blocks import BlockEvidence, BlockReading
 from app.services.reading.coverage import CoverageReading
 from app.services.reading.findings import Finding, FindingReading
 from app.services.reading.guests import GuestReading, GuestUnitFilter
+from app.services.reading.looks import Look
 from app.services.reading.messages import MessageFilter, MessageReading
 from app.services.reading.rows import RowReading, RunView
 from app.services.reading.runs import Rate, RunReading
@@ -18,6 +19,7 @@ __all__ = [
     "BlockEvidence",
     "Finding",
     "GuestUnitFilter",
+    "Look",
     "MessageFilter",
     "Page",
     "Rate",

@@ -65,14 +65,7 @@ class RunReading(Reading):
         now = self._clock()
 
         async def unit(uow: UnitOfWork) -> dict[str, Rate]:
-            left = (
-                sa.select(MessageRow.run_id, sa.func.count().label("count"))
-                .join(AttemptRow, AttemptRow.message_id == MessageRow.id)
-                .where(AttemptRow.finished_at > now - _RATE_WINDOW, _LEFT_THE_QUEUE)
-                .where(listed(uow, MessageRow.run_id, wanted))
-                .group_by(MessageRow.run_id)
-                .subquery("left_queue")
-            )
+            left = left_queue(now)
             query = (
                 select_runs()
                 .add_columns(sa.func.coalesce(left.c.count, 0))
@@ -80,7 +73,7 @@ class RunReading(Reading):
                 .where(listed(uow, SendRunRow.id, wanted), SendRunRow.workspace_id.in_(visible(actor)))
             )
             found = await uow.session.execute(query)
-            return {row.id: _rate(RunView(row, counters), count, now) for row, counters, count in found}
+            return {row.id: rate_of(RunView(row, counters), count, now) for row, counters, count in found}
 
         return await self._read(unit)
 
@@ -103,7 +96,25 @@ def _has_status(status: SendRunStatus) -> sa.ColumnElement[bool]:
     return (stored == status) & ~completed
 
 
-def _rate(run: RunView, count: int, now: datetime) -> Rate:
+def left_queue(now: datetime) -> sa.Subquery:
+    """How many messages of each run left the queue within the window of a rate: ``run_id`` and ``count``."""
+    # Materialized, so that the few recent attempts are found by their time, not by the many messages of a run.
+    recent = (
+        sa.select(AttemptRow.message_id)
+        .where(AttemptRow.finished_at > now - _RATE_WINDOW, _LEFT_THE_QUEUE)
+        .cte("recent")
+        .prefix_with("MATERIALIZED")
+    )
+    return (
+        sa.select(MessageRow.run_id, sa.func.count().label("count"))
+        .join(recent, recent.c.message_id == MessageRow.id)
+        .group_by(MessageRow.run_id)
+        .subquery("left_queue")
+    )
+
+
+def rate_of(run: RunView, count: int, now: datetime) -> Rate:
+    """``count`` is that of ``left_queue``."""
     seconds = min(max((now - run.row.created_at).total_seconds(), 1.0), _RATE_WINDOW.total_seconds())
     rate = count / seconds
     left = run.counters.queued + run.counters.sending

@@ -1,6 +1,6 @@
 """Counts of runs and events: sums of the run counters, which equal the rows; nothing here counts messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,21 @@ class Summary:
     @property
     def eligible(self) -> int:
         return self.candidates - self.states[MessageState.REJECTED]
+
+
+def run_summary(counters: RunCountersRow, parts: Iterable[tuple[str, str, int]], unconfirmed_overdue: int) -> Summary:
+    """Of one run; ``parts`` are its breakdowns as state, key and count."""
+    summary = Summary(
+        {state: getattr(counters, column.key) for state, column in COUNTERS.items()},
+        counters.reached_accepted,
+        counters.reached_sent,
+        counters.reached_delivered,
+        counters.reached_read,
+        unconfirmed_overdue,
+    )
+    for state, key, count in parts:
+        _add(summary, MessageState(state), key, count)
+    return _ordered(summary)
 
 
 class SummaryReading(Reading):
@@ -89,11 +104,15 @@ class SummaryReading(Reading):
                     row.reached_read,
                     row.overdue,
                 )
-            if row.state is MessageState.REJECTED:
-                summary.rejections[RejectionReason(row.key)] = row.count
-            elif row.state is MessageState.FAILED:
-                summary.failures[int(row.key) or None] = row.count
+            _add(summary, row.state, row.key, row.count)
         return {owner_id: _ordered(summary) for owner_id, summary in summaries.items()}
+
+
+def _add(summary: Summary, state: MessageState | None, key: str, count: int) -> None:
+    if state is MessageState.REJECTED:
+        summary.rejections[RejectionReason(key)] = count
+    elif state is MessageState.FAILED:
+        summary.failures[int(key) or None] = count
 
 
 def _ordered(summary: Summary) -> Summary:

@@ -1,0 +1,86 @@
+"""What can be seen of watched runs: one statement, however many they are and whoever watches them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from app.db.engine import UnitOfWork
+from app.db.tables import MemberRow, MessageRow, RunBreakdownRow, SendRunRow
+from app.db.types import JsonText
+from app.domain.enums import MessageState, SendRunStatus
+from app.services.base import Actor
+from app.services.reading.base import listed
+from app.services.reading.rows import RunView, select_runs
+from app.services.reading.runs import Rate, left_queue, rate_of
+from app.services.reading.summaries import Summary, run_summary
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One run at one moment. Shared by all who watch it, so each asks first whether they still ``may`` see it."""
+
+    view: RunView
+    summary: Summary
+    rate: Rate
+    subjects: frozenset[str]
+    """The active members of its workspace."""
+
+    def may(self, actor: Actor) -> bool:
+        return actor.subject in self.subjects
+
+    @property
+    def figures(self) -> object:
+        """All that is news when it changes. How fast it goes is not: that changes with the time alone."""
+        view, counters = self.view, self.view.counters
+        told = (view.status, view.status_reason, view.next_step)
+        return *told, *(getattr(counters, column.key) for column in counters.__table__.columns), self.summary
+
+    @property
+    def nothing_left(self) -> bool:
+        """To send: what may still come are deliveries."""
+        return self.view.completed_at is not None or self.view.status is SendRunStatus.CANCELLED
+
+
+async def looks(
+    uow: UnitOfWork, run_ids: Collection[str], now: datetime, unconfirmed_after: timedelta
+) -> dict[str, Look]:
+    """By run id, whoever may see it: for callers who let each look through to those who ``may``."""
+    left = left_queue(now)
+    query = (
+        select_runs()
+        .add_columns(
+            _json_list(uow, (RunBreakdownRow.state, RunBreakdownRow.key, RunBreakdownRow.count))
+            .where(RunBreakdownRow.run_id == SendRunRow.id, RunBreakdownRow.count > 0)
+            .scalar_subquery(),
+            _json_list(uow, (MemberRow.subject,))
+            .where(MemberRow.workspace_id == SendRunRow.workspace_id, MemberRow.active)
+            .scalar_subquery(),
+            sa.select(sa.func.count())
+            .where(
+                MessageRow.run_id == SendRunRow.id,
+                MessageRow.state == MessageState.UNCONFIRMED,
+                MessageRow.state_since < now - unconfirmed_after,
+            )
+            .scalar_subquery(),
+            sa.func.coalesce(left.c.count, 0),
+        )
+        .outerjoin(left, left.c.run_id == SendRunRow.id)
+        .where(listed(uow, SendRunRow.id, sorted(run_ids)))
+    )
+    found = {}
+    for row, counters, parts, members, overdue, count in await uow.session.execute(query):
+        view = RunView(row, counters)
+        summary = run_summary(counters, parts or (), overdue)
+        subjects = frozenset(subject for (subject,) in members or ())
+        found[row.id] = Look(view, summary, rate_of(view, count, now), subjects)
+    return found
+
+
+def _json_list(uow: UnitOfWork, columns: tuple[sa.orm.InstrumentedAttribute[object], ...]) -> sa.Select[object]:
+    """The rows of a subquery in one value: a list of lists; None when there are none."""
+    build, collect = (
+        (sa.func.json_array, sa.func.json_group_array) if uow.sqlite else (sa.func.json_build_array, sa.func.json_agg)
+    )
+    return sa.select(sa.type_coerce(sa.cast(collect(build(*columns)), sa.Text()), JsonText))
