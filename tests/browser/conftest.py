@@ -10,7 +10,7 @@ from typing import Final, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, async_playwright, expect
 
 from app.graphiql_files import are_here
 from tests.browser.demo import Demo, demo
@@ -23,7 +23,7 @@ FLAGS: Final = (
     # No name and no address but this machine's leads anywhere.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
-PATIENCE: Final = 10_000
+PATIENCE: Final = 30_000
 """Milliseconds until whatever a test waits for on a page must be there."""
 
 
@@ -38,6 +38,7 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
         _go_without("Chromium is not installed (apt install chromium), or TEST_CHROMIUM must say where it is")
     if not are_here():
         _go_without("GraphiQL's files are not here: make graphiql")
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield launched

@@ -11,8 +11,8 @@ const session = (() => {
     if (given.has("token")) {
       sessionStorage.setItem(STORED, given.get("token"));
       given.delete("token");
-      const rest = given.size ? `#${given}` : "";
-      history.replaceState(null, "", location.pathname + location.search + rest);
+      const rest = String(given);
+      history.replaceState(null, "", location.pathname + location.search + (rest && `#${rest}`));
     }
     return Object.fromEntries(given);
   }
