@@ -7,19 +7,24 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test check mutants soak fuzz flood bench lock clean
+.PHONY: help setup demo test graphiql check mutants soak fuzz flood bench lock clean
 .DEFAULT_GOAL := help
+# Two ways lead to an installation into .venv, which must not meet.
+.NOTPARALLEL:
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Make .venv with everything for development
 
-demo: $(VENV)/.runtime ## Show the service with a made-up wedding and a simulated WhatsApp (ARGS=--exit to end by itself)
+demo: graphiql ## Show the service with a made-up wedding and a simulated WhatsApp (ARGS=--exit to end by itself)
 	@$(BIN)/invites demo $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests on SQLite and PostgreSQL (ARGS="tests/cli -k token" for some of them)
+test: $(VENV)/.dev graphiql ## Run the tests on SQLite and PostgreSQL (ARGS="tests/cli -k token" for some of them)
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+graphiql: $(VENV)/.runtime ## Fetch GraphiQL's own files with npm, checked by their digests; without npm its page loads them
+	@$(BIN)/python -m app.graphiql_files
 
 check: $(VENV)/.dev ## Format, lint, types, schema.graphql, known faults of dependencies (AUDIT=required to insist)
 	@$(BIN)/ruff format --check .
@@ -53,7 +58,7 @@ lock: $(VENV)/.made ## Renew constraints.txt with the newest versions that pypro
 	@echo "constraints.txt is renewed; now: make test"
 
 clean: ## Remove .venv and everything that tools left behind
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) app/static/graphiql build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find app tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Three ways to an environment, for Debian splits venv and pip from Python: how to install into it is kept beside it.

@@ -104,6 +104,13 @@ class Settings:
         ),
     ] = ()
     graphiql: Annotated[bool, Setting("GraphiQL page and introspection at /graphql.", parse.switch)] = False
+    graphiql_tokens: Annotated[
+        Secret | None,
+        Setting(
+            "Tokens that the GraphiQL page carries, with commas between, for a demo: whoever opens it is signed in.",
+            parse.page_tokens,
+        ),
+    ] = None
     metrics_token: Annotated[
         Secret | None,
         Setting("Bearer token for /metrics, at least 16 characters. Without it there is no such page.", parse.token),
@@ -128,6 +135,12 @@ class Settings:
                     raise SettingsError(
                         f"{name.upper()} is not set. With AUTH_JWKS_URL it must be: see docs/identity.md."
                     )
+
+        if self.graphiql_tokens is not None and not (self.simulated and self.host in parse.LOOPBACK):
+            raise SettingsError(
+                "GRAPHIQL_TOKENS is set, which signs in whoever opens the page. It is for a demo with a simulated "
+                "WhatsApp, reachable from this machine alone."
+            )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -154,6 +167,11 @@ class Settings:
     def app_secrets(self) -> tuple[str, ...]:
         """Both secrets of Meta's app while it is being changed; none where no webhook is accepted."""
         return tuple(self.meta_app_secret.reveal().split(",")) if self.meta_app_secret else ()
+
+    @property
+    def page_tokens(self) -> tuple[str, ...]:
+        """What the GraphiQL page carries; none outside a demo."""
+        return tuple(self.graphiql_tokens.reveal().split(",")) if self.graphiql_tokens else ()
 
     @property
     def erasure_keys(self) -> tuple[bytes, ...]:

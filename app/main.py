@@ -18,14 +18,15 @@ from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
 from app.http.exports import export_routes
+from app.http.graphiql import graphiql_page, static_routes
 from app.http.health import health_routes
 from app.http.metrics import metrics_routes
 from app.http.requests import HEADER, NoTokensInUrls, RequestIds
-from app.http.security import policy_of, security_headers
+from app.http.security import security_headers
 from app.http.webhook import Answer, webhook_route
 from app.metrics import Metrics
 from app.schema import build_schema
-from app.schema.controller import graphiql_page, graphql_controller
+from app.schema.controller import graphql_controller
 from app.schema.rates import Rates
 from app.services.blocks import Blocks
 from app.services.bundle import Services
@@ -210,9 +211,10 @@ def create_app(
                 identify,
                 metrics.operation,
                 rates,
-                graphiql=settings.graphiql,
+                page=graphiql_page(settings.page_tokens) if settings.graphiql else None,
                 allowed_origins=settings.allowed_origins,
             ),
+            *(static_routes() if settings.graphiql else []),
             webhook_route(
                 lambda: running.use().intake.put,
                 app_secrets=settings.app_secrets,
@@ -228,7 +230,7 @@ def create_app(
         lifespan=[lifespan],
         middleware=[RequestIds(), NoTokensInUrls()],
         cors_config=_cors(settings),
-        before_send=[security_headers(policy_of(graphiql_page())) if settings.graphiql else security_headers()],
+        before_send=[security_headers],
         after_exception=[_log_failure],
         state=State({"running": running}),
         logging_config=None,

@@ -20,6 +20,7 @@ MAX_APP_SECRETS: Final = 2
 MIN_TOKEN: Final = 16
 _MAKE_ONE: Final = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _ASYNC_DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
@@ -175,6 +176,13 @@ def token(raw: str) -> Secret:
     if len(raw) < MIN_TOKEN:
         raise ValueError(f"must be at least {MIN_TOKEN} characters long")
     return header_secret(raw)
+
+
+def page_tokens(raw: str) -> Secret:
+    tokens = [each.strip() for each in raw.split(",")]
+    if not all(_JWT.fullmatch(each) for each in tokens):
+        raise ValueError("must be tokens as 'invites token' prints them, with commas between")
+    return Secret(",".join(tokens))
 
 
 def _check_postgres(url: sa.URL) -> None:

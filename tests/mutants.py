@@ -322,6 +322,20 @@ MUTANTS = (
         "    return\n\n\ndef",
         "tests/db/test_migrations.py -k append",
     ),
+    Mutant(
+        "the token of a link stays in the address",
+        "app/static/explore/session.js",
+        "      history.replaceState(",
+        "      String(",
+        "tests/browser/test_graphiql.py -k leaves_no_token",
+    ),
+    Mutant(
+        "take GraphiQL's files for good whatever is in them",
+        "app/graphiql_files.py",
+        "return base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest",
+        "return bool(algorithm and digest)",
+        "tests/test_graphiql_files.py",
+    ),
 )
 
 

@@ -31,7 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "app.http": {
         "litestar", "app.auth", "app.logs", "app.metrics", "app.domain", "app.services", "app.http", "app.whatsapp.webhook",
+        "app.graphiql_files",
     },
+    # Runs by itself, also while nothing else can.
+    "app.graphiql_files": set(),
     # Nothing else knows Prometheus: services and worker are given the one function that they call.
     "app.metrics": {"prometheus_client", "app.metrics_of_database", "app.services", "app.whatsapp.port"},
     "app.metrics_of_database": {"prometheus_client", "app.domain", "app.services", "app.whatsapp.port"},

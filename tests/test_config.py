@@ -134,6 +134,7 @@ REFUSED = {
     "STOP_WORDS": [",", "x" * 41, "..."],
     "PORT": ["-1", "65536", "x", "9" * 5000],
     "GRAPHIQL": ["maybe", "2"],
+    "GRAPHIQL_TOKENS": ["x", "a.b.c,", "a.b.c,a b.c.d", '">.b.c'],
     "DISPATCH": ["x"],
     "ALLOWED_ORIGINS": ["*", "console.example", "https://a.example/path"],
     "LOG_LEVEL": ["LOUD"],
@@ -149,6 +150,15 @@ def test_what_is_refused(name: str, value: str) -> None:
     assert text.startswith(f"{name} must ")
     assert "\n" not in text
     assert len(text) < 200
+
+
+def test_a_page_signs_everybody_in_on_this_machine_and_with_a_simulator_only() -> None:
+    demo = {"GRAPHIQL_TOKENS": "a.b.c, d.e.f", "META_GRAPH_URL": "http://127.0.0.1:9000"}
+    assert read(**demo).page_tokens == ("a.b.c", "d.e.f")
+    assert read().page_tokens == ()
+    for spoilt in ({"META_GRAPH_URL": "https://graph.facebook.com"}, {"HOST": "192.0.2.1"}):
+        with pytest.raises(SettingsError, match="signs in whoever opens the page"):
+            read(**demo | spoilt)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """``invites token``."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import click
 
 from app.auth import issue_token
 from app.cli.running import settings_from_env
+from app.config import Settings
 from app.domain.text import MAX_SUBJECT, is_subject
 
 
@@ -13,11 +15,16 @@ from app.domain.text import MAX_SUBJECT, is_subject
 @click.option("--user", "subject", required=True, help="Who the token speaks for: the subject of a member.")
 @click.option("--name", help="The name that others see; the subject when left out.")
 @click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="How long it holds.")
-def token_command(subject: str, name: str | None, days: int) -> None:
+@click.option("--link", is_flag=True, help="A link that signs in to GraphiQL instead; as secret as the token in it.")
+@click.option("--at", "address", help="Where browsers reach the service, for the link.  [default: HOST and PORT]")
+def token_command(subject: str, name: str | None, days: int, address: str | None, *, link: bool) -> None:
     """Print a token for a user, and nothing else.
 
     Send it as "Authorization: Bearer TOKEN". What its user may do is decided by the workspaces, not by the token.
+    With --link it is behind the # of a web address: a browser keeps that to itself, and the page takes it out at once.
     """
+    if address is not None and not link:
+        raise click.UsageError("--at is where a link leads, so it needs --link.")
     if not is_subject(subject):
         raise click.BadParameter(
             f"give 1 to {MAX_SUBJECT} visible characters without spaces around them.", param_hint="--user"
@@ -27,4 +34,18 @@ def token_command(subject: str, name: str | None, days: int) -> None:
         raise click.ClickException(
             "Tokens come from your own sign-in, since AUTH_JWKS_URL is set: one made here would be refused."
         )
-    click.echo(issue_token(settings, subject, name, timedelta(days=days)))
+    token = issue_token(settings, subject, name, timedelta(days=days))
+    click.echo(f"{_page(settings, address)}#token={token}" if link else token)
+
+
+def _page(settings: Settings, address: str | None) -> str:
+    """Of GraphiQL. Raises BadParameter, and ClickException where there is none."""
+    if not settings.graphiql:
+        raise click.ClickException(
+            "There is no page to sign in to. Set GRAPHIQL=on for the service and for this command."
+        )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = (address or f"http://{host}:{settings.port}").rstrip("/")
+    if urlsplit(base).scheme not in {"http", "https"} or "#" in base:
+        raise click.BadParameter("give an address like https://invites.example.org.", param_hint="--at")
+    return f"{base}/graphql"

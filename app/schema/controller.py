@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final, NoReturn, TypeGuard
+from typing import Any, Final, NoReturn, Protocol, TypeGuard
 
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
@@ -18,7 +18,6 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
-from strawberry.http.ides import get_graphql_ide_html
 from strawberry.litestar import make_graphql_controller
 from strawberry.litestar.controller import GraphQLController, LitestarWebSocketAdapter
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -54,6 +53,15 @@ _OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,254}")
 
 _BAD_NAME: Final = "Send operationName as a name of up to 255 letters, digits and underscores, or leave it out."
 _NOT_JSON: Final = 'Send one JSON object: {"query": "…", "variables": {}, "operationName": null}.'
+
+
+class Page(Protocol):
+    """See ``http.graphiql``."""
+
+    @property
+    def html(self) -> str: ...
+    @property
+    def policy(self) -> str: ...
 
 
 class SocketAdapter(LitestarWebSocketAdapter):
@@ -135,6 +143,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 class RuledController(GraphQLController[Context, None]):
     """What this service does in Strawberry's hooks."""
 
+    page: Page | None = None
     request_max_body_size = MAX_BODY
     graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
@@ -142,6 +151,12 @@ class RuledController(GraphQLController[Context, None]):
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         # Not for ``Accept: */*``, which curl sends.
         return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+    async def render_graphql_ide(self, request: Request[Any, Any, Any]) -> Response[str]:  # noqa: ARG002 - the same for everybody
+        assert self.page is not None, "without a page Strawberry answers itself"
+        return Response(
+            self.page.html, media_type=MediaType.HTML, headers={"Content-Security-Policy": self.page.policy}
+        )
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
         await context.sign_in_socket()
@@ -205,11 +220,12 @@ def graphql_controller(
     counted: Callable[[str, str], None],
     rates: Rates,
     *,
-    graphiql: bool,
+    page: Page | None = None,
     allowed_origins: Sequence[str] = (),
 ) -> type[RuledController]:
     """The controller for ``/graphql``. ``services`` is asked for once per request: they are there after the start.
 
+    ``page`` is what a browser is shown there; nothing when None.
     ``counted`` hears of each operation: its type, and the code of its first error or OK.
     """
 
@@ -229,7 +245,7 @@ def graphql_controller(
     made: Any = make_graphql_controller(
         schema,
         path=PATH,
-        graphql_ide="graphiql" if graphiql else None,
+        graphql_ide="graphiql" if page else None,
         allow_queries_via_get=False,
         context_getter=context_of,
         subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
@@ -237,7 +253,7 @@ def graphql_controller(
         max_subscriptions_per_connection=None,  # ``SocketHandler`` counts, and answers with a code
         allowed_origins=allowed_origins,
     )
-    return type("Controller", (RuledController, made), {})
+    return type("Controller", (RuledController, made), {"page": page})
 
 
 def _is_a_message(message: Any) -> TypeGuard[Message]:
@@ -246,11 +262,6 @@ def _is_a_message(message: Any) -> TypeGuard[Message]:
         return False
     named = message["type"] not in {"subscribe", "complete"} or isinstance(message.get("id"), str)
     return named and isinstance(message.get("payload"), dict | None)
-
-
-def graphiql_page() -> str:
-    """GraphiQL as Strawberry ships it: the same for everybody, each script from elsewhere with its digest."""
-    return get_graphql_ide_html(graphql_ide="graphiql")
 
 
 def _has_too_many_containers(data: str | bytes) -> bool:

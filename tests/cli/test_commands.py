@@ -81,6 +81,20 @@ def test_token_refuses_a_subject_that_no_member_can_have(settings: pytest.Monkey
     assert invites("token", "--user", subject).exit_code == 2
 
 
+def test_token_makes_a_link(settings: pytest.MonkeyPatch) -> None:
+    command = ("token", "--user", "asha", "--link")
+    assert "GRAPHIQL=on" in the_line(invites(*command))
+    settings.setenv("GRAPHIQL", "on")
+    page, _, token = invites(*command).stdout.strip().partition("#token=")
+    assert page == "http://127.0.0.1:8000/graphql"
+    verifier = verifier_for(Settings.from_env({"AUTH_SECRET": SECRET}))
+    assert asyncio.run(verifier.identify(f"Bearer {token}")).subject == "asha"
+    elsewhere = invites(*command, "--at", "https://invites.example.org/")
+    assert elsewhere.stdout.startswith("https://invites.example.org/graphql#token=")
+    assert invites(*command, "--at", "invites.example.org").exit_code == 2
+    assert invites(*command[:-1], "--at", "https://invites.example.org").exit_code == 2
+
+
 @pytest.fixture
 def own_sign_in(settings: pytest.MonkeyPatch) -> None:
     """One that does not answer."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -113,6 +112,12 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         "SEND_RATE": str(max(40, plan.guests // 8)),
         "GRAPHIQL": "on",
     }
+    settings = Settings.from_env(env)
+    tokens = {
+        person: issue_token(settings, person.subject, person.name, _TOKEN_LIFE)
+        for person in (wedding.OWNER, wedding.PARENT, wedding.COORDINATOR)
+    }
+    env["GRAPHIQL_TOKENS"] = ",".join(tokens.values())
     out.print("Starting the service and a simulated WhatsApp …", style="dim")
     webhook = f"{service}/webhooks/whatsapp"
     await stack.enter_async_context(
@@ -126,11 +131,6 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
     await stack.enter_async_context(
         running(["serve", "--port", str(port)], env, plan.folder / "service.log", f"{service}/health/ready")
     )
-    settings = Settings.from_env(env)
-    tokens = {
-        person: issue_token(settings, person.subject, person.name, _TOKEN_LIFE)
-        for person in (wedding.OWNER, wedding.PARENT, wedding.COORDINATOR)
-    }
     async with (
         httpx.AsyncClient(base_url=service, timeout=60, trust_env=False) as http,
         httpx.AsyncClient(
@@ -149,8 +149,7 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         story.heading("Is it true? The service's figures against the simulator's own books")
         await check(out, cast, sent)
     if plan.stays:
-        story.heading(f"Look around: {service}/graphql")
-        story.say("Give GraphiQL one of these as its headers.")
-        for person in (wedding.OWNER, wedding.COORDINATOR):
-            story.say(f"{person.name} ({person.role}):")
-            out.print(json.dumps({"Authorization": f"Bearer {tokens[person]}"}), soft_wrap=True)
+        story.heading(f"Look around in a browser: {service}/graphql")
+        story.say(
+            "Every tab is ready to run. At the top you choose through whose eyes you look: owner, parent, coordinator."
+        )

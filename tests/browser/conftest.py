@@ -1,0 +1,104 @@
+"""One browser and one demo for all tests of pages, and a page that nothing wrong may happen on.
+
+``TEST_BROWSER=required`` fails where others are skipped: without Chromium, or without the files that ``make graphiql`` fetches.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Collection
+from typing import Final, NoReturn, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, async_playwright, expect
+
+from app.graphiql_files import are_here
+from tests.browser.demo import Demo, demo
+from tests.databases import Databases
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS: Final = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    # No name and no address but this machine's leads anywhere.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)  # fmt: skip
+PATIENCE: Final = 30_000
+"""Milliseconds until whatever a test waits for on a page must be there."""
+
+
+class Visit(Protocol):
+    async def __call__(self, *, allowed: Collection[str] = ()) -> Page: ...
+
+
+@pytest.fixture(scope="session")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    path = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        _go_without("Chromium is not installed (apt install chromium), or TEST_CHROMIUM must say where it is")
+    if not are_here():
+        _go_without("GraphiQL's files are not here: make graphiql")
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        await launched.close()
+
+
+def _go_without(reason: str) -> NoReturn:
+    if os.environ.get("TEST_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def demo_database(databases: Databases) -> str:
+    return databases.make("sqlite")
+
+
+@pytest.fixture(scope="session")
+async def shown(browser: Browser, demo_database: str) -> AsyncIterator[Demo]:
+    """The demo, once for all tests: what one of them sends stays sent. Only where there is a browser."""
+    async with demo(demo_database) as made:
+        yield made
+
+
+@pytest.fixture
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """Opens a new window, with a session of its own, that fails the test in the end when anything was wrong on it:
+
+    a line in the console, an error of a script, something that the content security policy forbade, an answer that
+    is an error, or a request to anywhere but this machine and the ``allowed`` addresses.
+    """
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    async def opened(*, allowed: Collection[str] = ()) -> Page:
+        def stay_here(url: str) -> None:
+            parts = urlsplit(url)
+            if parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1" and url not in allowed:
+                wrong.append(f"asked for {url}")
+
+        def answered(response: Response) -> None:
+            if not response.ok:
+                wrong.append(f"{response.status} {response.url}")
+
+        def said(line: ConsoleMessage) -> None:
+            if line.type in {"error", "warning"}:
+                wrong.append(line.text)
+
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        context.on("request", lambda request: stay_here(request.url))
+        context.on("response", answered)
+        context.on("console", said)
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        page = await context.new_page()
+        page.on("websocket", lambda socket: stay_here(socket.url))
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+    assert wrong == []
