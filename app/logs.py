@@ -23,10 +23,15 @@ _about: Final[ContextVar[Mapping[str, str] | None]] = ContextVar("about", defaul
 SUBJECTS: Final = ("number", "run", "message", "delivery")
 """What a line may be about, by our own ids. A delivery is one body that Meta posted: its receipt."""
 
+NAMED: Final = 10
+"""Webhooks are kept in groups of hundreds; a line about a group names so many, and how many more there were."""
+
 
 @contextmanager
 def about(**subjects: str) -> Iterator[None]:
     """Name what is worked on (``SUBJECTS``) in every line that is logged within, also by other modules.
+
+    Several ids of one kind stand in one text, with a space between.
 
     One line alone names it with ``extra={"about": {"message": …}}``.
     """
@@ -95,7 +100,13 @@ def configure(level: str, form: str) -> None:
 def _ids(record: logging.LogRecord) -> dict[str, str]:
     """What the line is about, as far as it is known."""
     known = {"request": request_id.get(), **(_about.get() or {}), **getattr(record, "about", {})}
-    return {name: masked(str(known[name])) for name in ("request", *SUBJECTS) if known.get(name)}
+    return {name: masked(_shortened(str(known[name]))) for name in ("request", *SUBJECTS) if known.get(name)}
+
+
+def _shortened(text: str) -> str:
+    first = text.split(" ", NAMED)
+    more = first[NAMED].count(" ") + 1 if len(first) > NAMED else 0
+    return " ".join([*first[:NAMED], f"+{more}"]) if more else text
 
 
 def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -114,7 +114,7 @@ async def build_services(
         sends=Sends(db, prechecks, wake),
         runs=Runs(db, wake),
         webhooks=webhooks,
-        intake=Intake(webhooks),
+        intake=Intake(webhooks, backlog=metrics.backlog),
         reader=Reader(db, unconfirmed_after=unconfirmed_after),
         live=Live(db, unconfirmed_after=unconfirmed_after),
         health=Health(db, unconfirmed_after),
@@ -155,7 +155,7 @@ class Running:
     def dispatcher_state(self) -> str:
         if self.dispatcher is None:
             return "off"
-        return "stopped" if self.dispatcher.done() else "running"
+        return "stopped" if self.worker is None or self.dispatcher.done() else self.worker.state
 
 
 def create_app(
@@ -222,7 +222,11 @@ def create_app(
                 measured=metrics.webhook((each.counted_as for each in Answer), kept=Answer.KEPT.counted_as),
             ),
             *health_routes(
-                database_state, concerns, running.dispatcher_state, webhook_ready=bool(settings.app_secrets)
+                database_state,
+                concerns,
+                running.dispatcher_state,
+                lambda: running.use().intake.stuck,
+                webhook_ready=bool(settings.app_secrets),
             ),
             *export_routes(lambda: running.use().exports, identify, rates.admit_mutation),
             *metrics_routes(settings.metrics_token.reveal() if settings.metrics_token else None, exposition),

@@ -47,6 +47,7 @@ class Metrics:
             "invites_webhook_seconds", "From the first line of a webhook's request to its answer 200.", _SECONDS
         )
         self._webhooks_open = self._gauge("invites_webhook_in_progress", "Webhook requests that wait for their answer.")
+        self._backlog = self._gauge("invites_webhooks_waiting", "Bodies that wait for their transaction to begin.")
         self._statuses = self._counter("invites_statuses_total", "Statuses that Meta told.", "effect")
         self._sends = self._counter("invites_sends_total", "Requests to Meta that ended.", "outcome")
         self._send_seconds = self._histogram(
@@ -91,6 +92,9 @@ class Metrics:
                     self._webhook_seconds.observe(time.perf_counter() - started)
 
         return measured
+
+    def backlog(self, waiting: int) -> None:
+        self._backlog.set(waiting)
 
     def statuses(self, effects: Mapping[StatusEffect, int]) -> None:
         for effect, count in effects.items():

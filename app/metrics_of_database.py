@@ -94,6 +94,10 @@ FIGURES: Final = (
         lambda each: {(number,): float(found.paused) for number, found in each.numbers.items()}, "number",
     ),
     _figure(
+        "invites_send_rate_share", "The part of SEND_RATE that may go out: Meta's brakes lower it for a while.",
+        lambda each: {(number,): found.rate_share for number, found in each.numbers.items()}, "number",
+    ),
+    _figure(
         "invites_last_webhook_timestamp_seconds", "When the last webhook about the number came, to 20 seconds.",
         lambda each: {
             (number,): found.last_webhook_at.timestamp()

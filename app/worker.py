@@ -45,6 +45,8 @@ BATCH = 200
 GATHER_SECONDS = 0.01
 """How long the recorder waits for more outcomes before it writes: one commit then serves many."""
 LONGEST_PAUSE = 5.0
+STUCK_SECONDS = 120.0
+"""Longer than any wait that ends by itself: for a connection (60), for SQLite's lock (20)."""
 DRAIN_SECONDS = 10.0
 """How long the end waits for a database that is away."""
 RENDERERS = 32
@@ -91,28 +93,46 @@ class Worker:
         self._turn = 0
         self._dry = 0
         self._unwritten = 0
-        self.alive_at = time.monotonic()
-        """When the pump last went round; health looks at it."""
+        self._loops: tuple[asyncio.Task[None], ...] = ()
+        self._pumped_at = self._recorded_at = time.monotonic()
 
     def wake(self) -> None:
         self._wake.set()
 
+    @property
+    def state(self) -> str:
+        """``running``; ``stopped`` once a loop has ended; ``stuck`` when claims or outcomes stand for STUCK_SECONDS."""
+        if any(each.done() for each in self._loops):
+            return "stopped"
+        waits_since = min(self._pumped_at, self._recorded_at) if self._unwritten else self._pumped_at
+        return "stuck" if time.monotonic() - waits_since > STUCK_SECONDS else "running"
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set, then drain: no new claims, requests under way end and are recorded."""
+        """Work until ``stop`` is set, then drain: no new claims, requests under way end and are recorded.
+
+        A loop that ends before ends the others too, sets ``stop``, and raises here what ended it: half a dispatcher
+        would look alive.
+        """
         recorder = asyncio.create_task(self._record())
         keeper = asyncio.create_task(self._keep(stop))
         pump = asyncio.create_task(self._pump(stop))
+        self._loops = (recorder, keeper, pump)
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await stop.wait()
+            await asyncio.wait({stopped, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            stop.set()
             self._stopping = True
             self.wake()
-            await asyncio.gather(pump, keeper)
+            await asyncio.gather(stopped, pump, keeper, return_exceptions=True)
             if self._calls:
                 await asyncio.wait(self._calls, timeout=self._sending.timeout)
             await self._drain()
             recorder.cancel()
             await asyncio.gather(recorder, return_exceptions=True)
+        for each in self._loops:
+            if not each.cancelled() and (error := each.exception()):
+                raise error
 
     async def _drain(self) -> None:
         """Wait for the recorder, but not for ever: with the database away the leases settle what we cannot write."""
@@ -126,7 +146,7 @@ class Worker:
     async def _pump(self, stop: asyncio.Event) -> None:
         pause = _Pause()
         while not stop.is_set():
-            self.alive_at = time.monotonic()
+            self._pumped_at = time.monotonic()
             try:
                 wait = await self._claim_some()
                 pause.reset()
@@ -164,6 +184,8 @@ class Worker:
             level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
             log.log(level, "attempt %d: %s", claim.n, _told(outcome))
         await reached(SEND_ANSWERED)
+        if not self._unwritten:
+            self._recorded_at = time.monotonic()
         self._unwritten += 1
         self._finished.put_nowait(Finished(claim, outcome, utc_now()))
 
@@ -220,6 +242,7 @@ class Worker:
             await self._until_done(
                 "record outcomes", functools.partial(self._dispatch.record, self._sending.number_id, batch)
             )
+            self._recorded_at = time.monotonic()
             self._unwritten -= len(batch)
             for _ in batch:
                 self._finished.task_done()

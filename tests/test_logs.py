@@ -91,6 +91,13 @@ def test_one_line_can_say_it_alone() -> None:
     }
 
 
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (10, ""), (11, " +1"), (256, " +246")])
+def test_a_line_about_a_group_names_ten_and_counts_the_rest(count: int, more: str) -> None:
+    names = [f"rcp_{number}" for number in range(count)]
+    with logs.about(delivery=" ".join(names)):
+        assert entry_of(record("x"))["delivery"] == " ".join(names[:10]) + more
+
+
 def test_ids_are_masked_like_text() -> None:
     with logs.about(message="wamid.HBgLMTY1MDU1NTAxMDEVAgARGBI=", run="+919876543210"):
         entry = entry_of(record("x"))

@@ -20,7 +20,7 @@ _COMMANDS: Final = {
     "token": ("token", "Print a token for a user, and nothing else."),
     "import-guests": ("guests", "Import a guest list."),
     "send": ("send", "Precheck, confirm, send and follow the invites of an event."),
-    "doctor": ("doctor", "Check settings, database and the connection to Meta."),
+    "doctor": ("doctor", "Check settings, database, clock, webhooks and what Meta says."),
     "audit": ("audit", "Show who did what, newest first."),
     "verify": ("verify", "Check on the live database that the promises hold."),
     "replay": ("replay", "Read the stored words of WhatsApp again."),

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 BYTE_ORDER_MARK = "\ufeff"
 """At the start of a file: without it Excel takes UTF-8 for the alphabet of the machine."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width signs, which an East Asian Excel reads as the first four."""
 
 
 def safe(cell: str) -> str:

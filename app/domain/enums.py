@@ -217,6 +217,13 @@ class TimelineKind(StrEnum):
     AUDIT = "AUDIT"
 
 
+class TimelineSource(StrEnum):
+    SERVICE = "SERVICE"
+    META = "META"
+    MEMBER = "MEMBER"
+    GUEST = "GUEST"
+
+
 class ReceiptFinding(StrEnum):
     UNMATCHED = "UNMATCHED"
     UNRECOGNISED = "UNRECOGNISED"

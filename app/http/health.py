@@ -13,10 +13,11 @@ def health_routes(
     database: Callable[[], Awaitable[DatabaseState]],
     concerns: Callable[[], Awaitable[Concerns | None]],
     dispatcher: Callable[[], str],
+    webhooks_stuck: Callable[[], bool],
     *,
     webhook_ready: bool,
 ) -> list[HTTPRouteHandler]:
-    """``dispatcher`` says ``running``, ``off`` (another process sends) or ``stopped`` (it should run, and does not)."""
+    """``dispatcher`` says ``running``, ``off`` (another process sends), ``stopped`` or ``stuck`` (it should run)."""
 
     @get("/health/live")
     async def live() -> dict[str, str]:
@@ -25,25 +26,36 @@ def health_routes(
 
     @get("/health/ready")
     async def ready() -> Response[dict[str, str | int | list[str]]]:
-        """200 when requests can be served; 503 while not.
+        """200 when requests can be served and what is due is sent; 503 while not, with the reason in a word.
 
         A webhook that is not set up, and messages that a person should look at, are told but stop nobody.
         """
         state, sending = await database(), dispatcher()
         found = await concerns() if state is DatabaseState.OK else None
-        fine = state is DatabaseState.OK and sending != "stopped"
+        stuck = webhooks_stuck()
+        reason = _reason(state, sending, stuck=stuck)
         return Response(
             {
-                "status": "ok" if fine else "not ready",
+                "status": "not ready" if reason else "ok",
+                **({"reason": reason} if reason else {}),
                 "database": state,
                 "dispatcher": sending,
-                "webhook": "ok" if webhook_ready else "refused: META_APP_SECRET is not set",
+                "webhook": "stuck" if stuck else "ok" if webhook_ready else "refused: META_APP_SECRET is not set",
                 **(_told(found) if found else {}),
             },
-            status_code=200 if fine else 503,
+            status_code=503 if reason else 200,
         )
 
     return [live, ready]
+
+
+def _reason(database: DatabaseState, dispatcher: str, *, stuck: bool) -> str | None:
+    """The first thing to mend; None when all is well."""
+    if database is not DatabaseState.OK:
+        return "database-away" if database is DatabaseState.AWAY else "not-migrated"
+    if dispatcher in {"stopped", "stuck"}:
+        return f"dispatcher-{dispatcher}"
+    return "webhooks-stuck" if stuck else None
 
 
 def _told(found: Concerns) -> dict[str, int | list[str]]:

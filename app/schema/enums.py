@@ -241,11 +241,20 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
             "CLAIMED": "A worker took it to hand it to Meta.",
             "PROVIDER_ANSWER": "Meta answered the request.",
             "STATUS": "Meta posted a status.",
-            "BLOCKED": "A Do-Not-Message entry stopped it.",
+            "BLOCKED": "A rule such as Do-Not-Message stopped it, or the phone was put on that list or taken off it.",
             "CANCELLED": "It was cancelled.",
             "LEASE_EXPIRED": "The worker that had taken it went silent.",
             "FENCED": "An answer came after another worker had taken over; kept as evidence only.",
             "AUDIT": "A member did something to its run.",
+        },
+    ),
+    e.TimelineSource: (
+        "Who says so.",
+        {
+            "SERVICE": "This service itself.",
+            "META": "WhatsApp, in an answer or a status.",
+            "MEMBER": "A member of the workspace, who did it.",
+            "GUEST": "The guest, with a word or a switch in WhatsApp.",
         },
     ),
     e.ReceiptFinding: (

@@ -37,6 +37,8 @@ class NumberFigures:
     """One sending number."""
 
     paused: bool
+    rate_share: float
+    """The part of SEND_RATE that Meta's brakes leave."""
     last_webhook_at: datetime | None
 
 
@@ -72,10 +74,10 @@ async def figures(uow: UnitOfWork, unconfirmed_after: timedelta) -> Figures:
     now = await uow.now()
     sending, unconfirmed, since, unmatched = (await uow.session.execute(_counts(now))).one()
     numbers = await uow.session.execute(
-        sa.select(NumberRow.phone_number_id, NumberRow.paused, NumberRow.last_webhook_at)
+        sa.select(NumberRow.phone_number_id, NumberRow.paused, NumberRow.rate_share, NumberRow.last_webhook_at)
     )
     return Figures(
-        numbers={number: NumberFigures(paused, webhook_at) for number, paused, webhook_at in numbers},
+        numbers={number: NumberFigures(paused, share, at) for number, paused, share, at in numbers},
         open_runs={
             (number, status): OpenRuns(runs, queued, _seconds(oldest, now))
             for number, status, runs, queued, oldest in await uow.session.execute(_open_runs(now))

@@ -7,8 +7,9 @@ written is the next. So a storm costs one commit for many bodies, and a lone web
 import asyncio
 import contextvars
 import logging
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -23,8 +24,8 @@ GROUP: Final = 256
 """Bodies a transaction."""
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies of a group but the first: one body may be larger alone."""
-NAMED: Final = 10
-"""Requests that a group's log lines name at most."""
+STUCK_SECONDS: Final = 30.0
+"""A transaction that takes longer is not slow: Meta has long given up on whoever waits for it."""
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +44,42 @@ class _Waiting:
     """Its id, as in the log."""
 
 
+def _unwatched(_waiting: int) -> None:
+    """Nobody measures."""
+
+
 class Intake:
     """Takes bodies one by one and hands them to ``webhooks`` in groups, one group at a time.
 
-    Needs no start. ``drain`` waits for what is under way.
+    Needs no start. ``drain`` waits for what is under way. ``backlog`` hears how many wait, at each change.
     """
 
     def __init__(
-        self, webhooks: Ingests, *, waiting: int = MAX_WAITING, waiting_bytes: int = MAX_WAITING_BYTES
+        self,
+        webhooks: Ingests,
+        *,
+        waiting: int = MAX_WAITING,
+        waiting_bytes: int = MAX_WAITING_BYTES,
+        backlog: Callable[[int], None] = _unwatched,
     ) -> None:
         self._webhooks = webhooks
         self._limit = waiting
         self._limit_bytes = waiting_bytes
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
+        self._backlog = backlog
         self._writer: asyncio.Task[None] | None = None
+        self._writing_since: float | None = None
 
     @property
     def waiting(self) -> int:
         """Bodies whose group has not begun."""
         return len(self._waiting)
+
+    @property
+    def stuck(self) -> bool:
+        """One transaction has been under way for STUCK_SECONDS, and everybody else waits for it."""
+        return self._writing_since is not None and time.monotonic() - self._writing_since > STUCK_SECONDS
 
     async def put(self, body: bytes) -> None:
         """Returns once ``body`` is committed.
@@ -74,6 +91,7 @@ class Intake:
         waiting = _Waiting(body, asyncio.get_running_loop().create_future(), logs.request_id.get())
         self._waiting.append(waiting)
         self._bytes += len(body)
+        self._backlog(self.waiting)
         if self._writer is None:
             # In a context of its own: else every later group would be logged under the request that started the task.
             self._writer = asyncio.create_task(self._write(), context=contextvars.Context())
@@ -90,10 +108,11 @@ class Intake:
                 await asyncio.sleep(0)
                 await self._keep(self._next())
         finally:
-            self._writer = None
+            self._writer = self._writing_since = None
             _give_up(self._waiting)  # only when this task was cancelled: nobody may wait for ever
             self._waiting.clear()
             self._bytes = 0
+            self._backlog(0)
 
     def _next(self) -> list[_Waiting]:
         group = [self._waiting.popleft()]
@@ -101,10 +120,12 @@ class Intake:
         while self._waiting and len(group) < GROUP and (size := size + len(self._waiting[0].body)) <= GROUP_BYTES:
             group.append(self._waiting.popleft())
         self._bytes -= sum(len(each.body) for each in group)
+        self._backlog(self.waiting)
         return group
 
     async def _keep(self, group: list[_Waiting]) -> None:
-        logs.request_id.set(" ".join(each.request for each in group[:NAMED] if each.request) or None)
+        self._writing_since = time.monotonic()
+        logs.request_id.set(" ".join(each.request for each in group if each.request) or None)
         try:
             await self._webhooks.ingest([each.body for each in group])
         except Exception as error:

@@ -6,6 +6,9 @@ Meta has no idempotency key, so two requests are two messages. What matters here
 
 import asyncio
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -50,7 +53,7 @@ _TEMPLATE_FIELDS: Final = (
     "previous_category,correct_category,message_send_ttl_seconds"
 )
 _NUMBER_FIELDS: Final = (
-    "display_phone_number,verified_name,quality_rating,whatsapp_business_manager_messaging_limit,status"
+    "display_phone_number,verified_name,quality_rating,whatsapp_business_manager_messaging_limit,status,health_status"
 )
 
 _AWAY: Final = "Meta cannot be reached at the moment or does not answer as it should. Try again in some minutes."
@@ -73,7 +76,7 @@ class _CursorRefusedError(UnavailableError):
 
 
 class MetaClient:
-    """Implements ``port.Sender`` and ``port.Directory`` with one pool of connections.
+    """Implements ``port.Sender`` and ``port.Account`` with one pool of connections.
 
     ``timeout`` is the whole time of one call in seconds: the caller's lease on a message is reckoned with it.
     """
@@ -148,21 +151,32 @@ class MetaClient:
 
     async def number_profile(self, phone_number_id: str) -> NumberProfile:
         """The sending number as Meta sees it. Raises ``UnavailableError``."""
-        body = await self._get(quote(phone_number_id, safe=""), {"fields": _NUMBER_FIELDS})
+        body, headers = await self._get(quote(phone_number_id, safe=""), {"fields": _NUMBER_FIELDS})
         return NumberProfile(
             display_phone=wire.read_text(body.get("display_phone_number"), WORD_LIMIT),
             verified_name=wire.read_text(body.get("verified_name"), _NAME_LIMIT),
             quality_rating=wire.read_text(body.get("quality_rating"), WORD_LIMIT),
             messaging_limit=wire.read_text(body.get("whatsapp_business_manager_messaging_limit"), WORD_LIMIT),
             status=wire.read_text(body.get("status"), WORD_LIMIT),
+            can_send=read_word(wire.read_object(body.get("health_status")).get("can_send_message")),
+            answered_at=_clock_of(headers),
         )
+
+    async def subscribed_apps(self, waba_id: str) -> list[str]:
+        """``GET /{account}/subscribed_apps`` (Meta, "Manage webhooks"). Raises ``UnavailableError``."""
+        body, _ = await self._get(f"{quote(waba_id, safe='')}/subscribed_apps", {})
+        entries = body.get("data")
+        if not isinstance(entries, list):
+            raise UnavailableError(_AWAY)
+        apps = (wire.read_object(wire.read_object(each).get("whatsapp_business_api_data")) for each in entries)
+        return [wire.read_text(app.get("name"), _NAME_LIMIT) or "an app without a name" for app in apps]
 
     async def _all_templates(self, waba_id: str) -> list[ProviderTemplate]:
         # Keyed, because a template that is edited meanwhile may show on two pages.
         found: dict[tuple[str, str], ProviderTemplate] = {}
         params = {"fields": _TEMPLATE_FIELDS, "limit": str(_PAGE_SIZE)}
         for _ in range(_PAGES):
-            body = await self._get(f"{quote(waba_id, safe='')}/message_templates", params)
+            body, _ = await self._get(f"{quote(waba_id, safe='')}/message_templates", params)
             entries = body.get("data")
             if not isinstance(entries, list):
                 raise UnavailableError(_AWAY)
@@ -179,7 +193,8 @@ class MetaClient:
             f"Meta lists more than {_PAGES * _PAGE_SIZE} templates. Delete unused ones and try again."
         )
 
-    async def _get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+    async def _get(self, path: str, params: dict[str, str]) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """The JSON object and the headers of a good answer. Raises ``UnavailableError``."""
         request = self._http.build_request("GET", f"{self._root}/{path}", params=params)
         try:
             answer = await self._exchange(request, _LISTING_BYTES)
@@ -187,7 +202,7 @@ class MetaClient:
             raise UnavailableError(_AWAY) from error
         body = answer.json()
         if answer.http_status == 200 and body:
-            return body
+            return body, answer.headers
         found = wire.read_error(body.get("error"))
         if found is None:
             raise UnavailableError(_AWAY)
@@ -210,6 +225,14 @@ class MetaClient:
         # Meta quotes a token that it cannot read in its error message.
         redacted = bytes(body).replace(self._token, b"[access token]")
         return Answer(response.status_code, response.headers, redacted[:limit])
+
+
+def _clock_of(headers: Mapping[str, str]) -> datetime | None:
+    """The answer's ``Date`` (RFC 9110, 6.6.1)."""
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _send_body(message: TemplateMessage) -> JsonObject:

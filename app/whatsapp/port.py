@@ -4,6 +4,7 @@ Nothing here knows httpx or our tables; services import this module and ``whatsa
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -135,6 +136,10 @@ class NumberProfile:
     quality_rating: str | None
     messaging_limit: str | None
     status: str | None
+    can_send: str | None = None
+    """Meta's own verdict (``health_status``): AVAILABLE, LIMITED or BLOCKED."""
+    answered_at: datetime | None = None
+    """When it said so, by its clock, to the second."""
 
 
 class Directory(Protocol):
@@ -143,3 +148,11 @@ class Directory(Protocol):
     async def list_templates(self, waba_id: str) -> list[ProviderTemplate]: ...
 
     async def number_profile(self, phone_number_id: str) -> NumberProfile: ...
+
+
+class Account(Directory, Protocol):
+    """What an examination asks besides."""
+
+    async def subscribed_apps(self, waba_id: str) -> list[str]:
+        """The names of the apps that get the account's webhooks. Raises UnavailableError."""
+        ...

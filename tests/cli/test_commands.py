@@ -13,7 +13,8 @@ import pytest
 
 from app.auth import verifier_for
 from app.cli import _COMMANDS, main
-from app.cli.doctor import Finding, _sign_in
+from app.cli.doctor.findings import Finding
+from app.cli.doctor.ours import sign_in as examine_sign_in
 from app.cli.errors import sentence_of
 from app.cli.output import console, show_table
 from app.cli.simulate import _described
@@ -128,7 +129,7 @@ async def test_doctor_counts_the_keys_of_a_sign_in() -> None:
         jwk(PRIVATE["ES256"], "a", algorithm="ES256"), jwk(PRIVATE["EdDSA"], "b", algorithm="EdDSA")
     ) as own:
         chosen = Settings(auth_secret=Secret(SECRET), auth_jwks_url=own.url, auth_issuer="i", auth_audience="a")
-        assert await _sign_in(chosen) == Finding("ok", "Sign-in", "usable keys: 2, for ES256, EdDSA")
+        assert await examine_sign_in(chosen) == Finding("ok", "Sign-in", "usable keys: 2, for ES256, EdDSA")
 
 
 def test_a_database_that_is_away_is_one_line_without_its_password(settings: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,14 @@ def test_alerts_name_metrics_and_labels_that_there_are() -> None:
         assert name.endswith("_bucket") == (metric.kind == "histogram")
 
 
+def test_every_reason_not_to_be_ready_is_listed() -> None:
+    code = (ROOT / "app" / "http" / "health.py").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z]+-[a-z]+)` \|", PAGE, re.MULTILINE))
+    named = set(re.findall(r'"([a-z]+-[a-z]+)"', code))
+    assert listed == {"dispatcher-stopped", "dispatcher-stuck"} | named
+    assert len(named) == 3
+
+
 def test_fields_of_a_log_line() -> None:
     listed = re.findall(r"^\| `(\w+)` \| the|^\| `(\w+)` \| one body", PAGE, re.MULTILINE)
     assert {name or other for name, other in listed} == {"request", *SUBJECTS}

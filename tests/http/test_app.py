@@ -1,6 +1,7 @@
 """The app as a whole: health, request ids, the GraphiQL page, start and stop."""
 
 import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app import worker
 from app.db.engine import Database, UnitOfWork
+from app.db.migrate import upgrade
 from app.db.tables import MessageRow, NumberRow, WorkspaceRow
 from app.domain.enums import MessageState
 from app.domain.texts import OVERDUE, TAKEN_TWICE
 from app.main import create_app
+from app.services import intake
 from app.services.base import utc_now
+from app.services.dispatch import Dispatch
+from app.services.intake import Intake
 from app.whatsapp.port import Outcome, TemplateMessage
-from tests.schema.service import FakeMeta, client, serving, settings, wedding
+from app.worker import Worker
+from tests.schema.service import FakeMeta, Service, client, serving, settings, status, wedding
+from tests.whatsapp_simulator.support import until
 
 pytestmark = pytest.mark.anyio
 
@@ -73,15 +81,24 @@ async def test_ready_says_what_is_not_set_up(db: Database) -> None:
 async def test_not_ready_while_the_database_is_away_or_old(db: Database, tmp_path: Path) -> None:
     async with serving(db, dispatch=False) as service:
         services = service.app.state["running"].use()
-        for url, told in (
-            (f"sqlite+aiosqlite:///{tmp_path}/missing/x.db", "away"),
-            ("postgresql+asyncpg://nobody@127.0.0.1:1/x", "away"),
-            (f"sqlite+aiosqlite:///{tmp_path}/empty.db", "not migrated: run 'invites migrate'"),
+        old = Database(f"sqlite+aiosqlite:///{tmp_path}/old.db")
+        await upgrade(old.url.render_as_string(), "0001")
+        for elsewhere, told, reason in (
+            (Database(f"sqlite+aiosqlite:///{tmp_path}/missing/x.db"), "away", "database-away"),
+            (Database("postgresql+asyncpg://nobody:hidden@127.0.0.1:1/x"), "away", "database-away"),
+            (
+                Database(f"sqlite+aiosqlite:///{tmp_path}/empty.db"),
+                "not migrated: run 'invites migrate'",
+                "not-migrated",
+            ),
+            (old, "not migrated: run 'invites migrate'", "not-migrated"),
         ):
-            elsewhere = Database(url)
             object.__setattr__(services.health, "db", elsewhere)
             response = await service.http.get("/health/ready")
-            assert (response.status_code, response.json()["database"]) == (503, told)
+            assert response.status_code == 503
+            assert response.json() == {
+                "status": "not ready", "reason": reason, "database": told, "dispatcher": "off", "webhook": "ok",
+            }  # fmt: skip
             await elsewhere.close()
         assert (await service.http.get("/health/live")).status_code == 200
 
@@ -90,8 +107,87 @@ async def test_not_ready_when_the_dispatcher_has_died(db: Database) -> None:
     async with serving(db) as service:
         service.app.state["running"].dispatcher.cancel()
         await asyncio.sleep(0.05)
-        response = await service.http.get("/health/ready")
-        assert (response.status_code, response.json()["dispatcher"]) == (503, "stopped")
+        assert await unready(service) == ("dispatcher-stopped", "stopped", "ok")
+
+
+async def unready(service: Service) -> tuple[str, str, str]:
+    response = await service.http.get("/health/ready")
+    told = response.json()
+    assert (response.status_code, told["status"], told["database"]) == (503, "not ready", "ok")
+    return told["reason"], told["dispatcher"], told["webhook"]
+
+
+@pytest.mark.parametrize("loop", ["_pump", "_keep", "_record"])
+async def test_a_dispatcher_of_which_a_loop_has_ended_has_died(
+    db: Database, loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Worker, loop, end)
+    async with serving(db) as service:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await service.app.state["running"].dispatcher
+        assert (await unready(service))[0] == "dispatcher-stopped"
+
+
+async def test_not_ready_while_the_dispatcher_is_stuck(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim, and then the writing of outcomes, that does not come back."""
+    go_on, standing = asyncio.Event(), asyncio.Event()
+
+    def stand(what: str) -> None:
+        real = getattr(Dispatch, what)
+
+        async def wait(*args: Any) -> Any:
+            standing.set()
+            await go_on.wait()
+            return await real(*args)
+
+        monkeypatch.setattr(Dispatch, what, wait)
+
+    async def stands_still(service: Service) -> None:
+        await standing.wait()
+        assert (await service.http.get("/health/ready")).status_code == 200
+        monkeypatch.setattr(worker, "STUCK_SECONDS", -1.0)
+        assert await unready(service) == ("dispatcher-stuck", "stuck", "ok")
+        monkeypatch.undo()
+        go_on.set()
+
+    stand("has_due")
+    async with serving(db) as service:
+        await stands_still(service)
+    go_on.clear()
+    standing.clear()
+    stand("record")
+    async with serving(db) as service:
+        await (await wedding(service)).send()
+        await standing.wait()
+        running = service.app.state["running"].worker
+        running._pumped_at = time.monotonic() + 3600  # the pump goes on; only what was sent is not written
+        await stands_still(service)
+
+
+async def test_not_ready_while_webhooks_are_not_kept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = asyncio.Event()
+    async with serving(db, dispatch=False) as service:
+        services = service.app.state["running"].use()
+
+        async def wait(_bodies: object) -> None:
+            await go_on.wait()
+
+        services.webhooks.ingest = wait
+        posted = asyncio.create_task(service.post_statuses(status("wamid.1", "sent", 1_900_000_000)))
+        await until(lambda: _writing(services.intake), bool)
+        assert (await service.http.get("/health/ready")).status_code == 200
+        monkeypatch.setattr(intake, "STUCK_SECONDS", -1.0)
+        assert await unready(service) == ("webhooks-stuck", "off", "stuck")
+        go_on.set()
+        assert (await posted).status_code == 200
+        assert (await service.http.get("/health/ready")).status_code == 200, "nobody waits, so nothing is stuck"
+
+
+async def _writing(taking: Intake) -> bool:
+    return taking._writing_since is not None
 
 
 async def test_request_ids(db: Database) -> None:

@@ -109,7 +109,7 @@ async def test_figures_of_the_database(service: Service) -> None:
         messages[0].state, messages[0].state_since = MessageState.UNCONFIRMED, utc_now() - timedelta(seconds=1000)
         messages[0].second_message_id = "wamid.second"
         messages[1].not_before = utc_now() - timedelta(seconds=100)
-        await uow.session.execute(sa.update(NumberRow).values(paused=True))
+        await uow.session.execute(sa.update(NumberRow).values(paused=True, rate_share=0.25))
 
     await service.db.write(lose)
     found = await scrape(service)
@@ -119,6 +119,7 @@ async def test_figures_of_the_database(service: Service) -> None:
     assert found["invites_oldest_due_seconds"][NUMBER,] == pytest.approx(100, abs=30)
     assert found["invites_open_runs"] == {("running",): 1, ("paused",): 0, ("stopped",): 0}
     assert found["invites_number_paused"] == {(NUMBER,): 1}
+    assert found["invites_send_rate_share"] == {(NUMBER,): 0.25}
     assert found["invites_unconfirmed_messages"] == found["invites_unconfirmed_overdue_messages"] == {(): 1}
     assert found["invites_unconfirmed_oldest_seconds"][()] == pytest.approx(1000, abs=30)
     assert found["invites_taken_twice_messages"] == {(): 1}
@@ -166,17 +167,27 @@ async def test_webhooks_by_their_answer(service: Service) -> None:
 
 
 async def test_webhooks_that_wait_are_the_backlog(service: Service) -> None:
-    go_on = asyncio.Event()
+    writing, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait(_bodies: object) -> None:
+        writing.set()
         await go_on.wait()
 
+    def post() -> asyncio.Task[Any]:
+        return asyncio.create_task(service.http.post(URL, content=b"{}", headers=signed(b"{}")))
+
     service.app.state["running"].use().webhooks.ingest = wait
-    posts = [asyncio.create_task(service.http.post(URL, content=b"{}", headers=signed(b"{}"))) for _ in range(3)]
-    await until(lambda: scrape(service), lambda found: found["invites_webhook_in_progress"] == {(): 3})
-    go_on.set()
-    await asyncio.gather(*posts)
-    assert (await scrape(service))["invites_webhook_in_progress"] == {(): 0}
+    posts = [post()]
+    await writing.wait()
+    posts += [post(), post()]
+    try:
+        await until(lambda: scrape(service), lambda found: found["invites_webhooks_waiting"] == {(): 2})
+        assert (await scrape(service))["invites_webhook_in_progress"] == {(): 3}
+    finally:
+        go_on.set()
+        await asyncio.gather(*posts)
+    found = await scrape(service)
+    assert found["invites_webhook_in_progress"] == found["invites_webhooks_waiting"] == {(): 0}
 
 
 async def test_statuses_by_their_effect(sending: Service) -> None:

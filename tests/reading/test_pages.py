@@ -111,7 +111,12 @@ async def test_every_row_comes_once_in_one_order(db: Database) -> None:
 async def test_rows_that_come_in_between_disturb_nothing(db: Database, first: int) -> None:
     world, made = await _crowded(db, 10)
     phone = phones()
-    for name in ("guest_units", "workspace_runs", "do_not_message"):
+    for name in (
+        "webhook_findings",
+        "guest_units",
+        "workspace_runs",
+        "do_not_message",
+    ):  # all grow, so the longest first
         call = _call(reader(db), name, made)
         before = [_identity(node) for node in await _walk(call, 100)]
 
@@ -119,6 +124,8 @@ async def test_rows_that_come_in_between_disturb_nothing(db: Database, first: in
             world.unit(made.workspace, ("Aaa", "Sharma", "Zzz")[number % 3])
             world.run(made.event, made.template, made.owner)
             world.block(phone().replace("+9198", "+9197"), workspace=made.workspace)
+            world.status(world.receipt(made.number), None, "sent", NOW, finding=ReceiptFinding.UNMATCHED)
+            world.receipt(made.number, "It is not JSON.")
             await world.save()
 
         seen = [_identity(node) for node in await _walk(call, first, more if first < 20 else None)]

@@ -6,14 +6,23 @@ from datetime import timedelta
 import pytest
 
 from app.db.engine import Database
-from app.domain.enums import AuditAction, MessageState, RejectionReason, Role, TimelineKind
-from app.services.reading.timeline import MAX_ITEMS
+from app.domain.enums import (
+    AuditAction,
+    DoNotMessageSource,
+    MessageState,
+    RejectionReason,
+    Role,
+    TimelineKind,
+    TimelineSource,
+)
+from app.services.reading.timeline import _BLOCKED_BY, MAX_ITEMS, TimelineItem
 from tests.reading.world import NOW, World, actor, reader
 
 pytestmark = pytest.mark.anyio
 
 ASHA, ZARA = actor("asha"), actor("zara")
-K, S = TimelineKind, MessageState
+K, S, F = TimelineKind, MessageState, TimelineSource
+PHONE = "+919800000007"
 
 
 def _after(seconds: float) -> timedelta:
@@ -21,7 +30,10 @@ def _after(seconds: float) -> timedelta:
 
 
 class _Told:
-    """One message whose claim ran out, whose answer came late, and whose statuses came out of order and twice."""
+    """One message whose claim ran out, whose answer came late, and whose statuses came out of order and twice.
+
+    Its phone was blocked by a member and then let go, and the guest said stop; other entries are nobody's business here.
+    """
 
     def __init__(self, db: Database) -> None:
         self.world = world = World(db)
@@ -30,7 +42,8 @@ class _Told:
         self.owner = world.member(self.workspace, "asha", Role.PARENT_ADMIN)
         world.member(self.workspace, "zara", Role.FAMILY_COORDINATOR)
         self.run = world.run(world.event(self.workspace), world.template(number, "invite"), self.owner)
-        self.message = world.message(self.run, S.DELIVERED, created_at=NOW + _after(0.2))
+        world.unit(self.workspace, "The Raos", phone=PHONE)
+        self.message = world.message(self.run, S.DELIVERED, phone=PHONE, created_at=NOW + _after(0.2))
         world.audit(
             self.workspace,
             AuditAction.INVITE_SEND,
@@ -50,6 +63,17 @@ class _Told:
             lease_expired_at=NOW + _after(70), answer={"body": "ok"},
         )  # fmt: skip
         self.receipt = receipt = world.receipt(number)
+        world.block(
+            PHONE, workspace=self.workspace, created_at=NOW + _after(3), created_by=self.owner.id, active=False,
+            revoked_at=NOW + _after(5), revoked_by=self.owner.id, evidence={"row": "kept"},
+        )  # fmt: skip
+        world.block(
+            PHONE, number=number, source=DoNotMessageSource.META_STOP, created_at=NOW + _after(60),
+            evidence='{"value":"stop"}', receipt_id=receipt.id,
+        )  # fmt: skip
+        world.block(PHONE, workspace=world.workspace("Another", number), created_at=NOW + _after(6))
+        world.block(PHONE, number=world.number(), created_at=NOW + _after(6))
+        world.block("+919800000014", workspace=self.workspace, created_at=NOW + _after(6))
         # Meta's times are whole seconds, and the first one looks older than the claim.
         world.status(receipt, self.message, "sent", NOW + _after(10), received_at=NOW + _after(10.9))
         world.status(receipt, self.message, "delivered", NOW + _after(30), received_at=NOW + _after(31))
@@ -68,29 +92,41 @@ async def told(db: Database) -> _Told:
 
 async def test_everything_in_order(told: _Told, db: Database) -> None:
     items = await reader(db).timeline(ASHA, told.message.id)
-    assert [(item.kind, item.state, (item.at - NOW).total_seconds(), item.repeated, item.late) for item in items] == [
-        (K.PLANNED, S.QUEUED, 0, False, False),
-        (K.AUDIT, None, 0, False, False),
-        (K.CLAIMED, S.SENDING, 0, False, False),
-        (K.PROVIDER_ANSWER, None, 2, False, False),
-        (K.CLAIMED, S.SENDING, 10, False, False),
-        (K.STATUS, S.SENT, 10, False, False),
-        (K.STATUS, S.SENT, 10, True, True),
-        (K.STATUS, S.FAILED, 20, False, True),
-        (K.STATUS, S.DELIVERED, 30, False, False),
-        (K.STATUS, None, 50, False, False),
-        (K.LEASE_EXPIRED, S.UNCONFIRMED, 70, False, False),
-        (K.FENCED, S.ACCEPTED, 100, False, False),
-    ]
-    assert [item.at for item in items] == sorted(item.at for item in items)
-    assert items[1].actor_id == told.owner.id
-    assert all(item.text.endswith((".", "Sent to 1")) for item in items)
-    assert "Not reachable on WhatsApp" in items[7].text
-    assert [item.raw for item in items if item.raw] == [
-        {"body": "later"}, {"status": "sent"}, {"status": "sent"}, {"status": "failed"}, {"status": "delivered"},
-        {"status": "played"}, {"body": "ok"},
+    assert [
+        ((item.at - NOW).total_seconds(), item.kind, item.source, item.state, _marks(item), item.raw) for item in items
+    ] == [
+        (0, K.PLANNED, F.SERVICE, S.QUEUED, "", None),
+        (0, K.AUDIT, F.MEMBER, None, "by a member", None),
+        (0, K.CLAIMED, F.SERVICE, S.SENDING, "", None),
+        (2, K.PROVIDER_ANSWER, F.META, None, "", {"body": "later"}),
+        (3, K.BLOCKED, F.MEMBER, None, "by a member", {"row": "kept"}),
+        (5, K.BLOCKED, F.MEMBER, None, "by a member", None),
+        (10, K.CLAIMED, F.SERVICE, S.SENDING, "", None),
+        (10, K.STATUS, F.META, S.SENT, "", {"status": "sent"}),
+        (10, K.STATUS, F.META, S.SENT, "repeated late", {"status": "sent"}),
+        (20, K.STATUS, F.META, S.FAILED, "late", {"status": "failed"}),
+        (30, K.STATUS, F.META, S.DELIVERED, "", {"status": "delivered"}),
+        (50, K.STATUS, F.META, None, "", {"status": "played"}),
+        (60, K.BLOCKED, F.GUEST, None, "", {"value": "stop"}),
+        (70, K.LEASE_EXPIRED, F.SERVICE, S.UNCONFIRMED, "", None),
+        (100, K.FENCED, F.META, S.ACCEPTED, "", {"body": "ok"}),
     ]  # fmt: skip
+    assert [item.at for item in items] == sorted(item.at for item in items)
+    assert {item.actor_id for item in items} == {told.owner.id, None}
+    assert all(item.text.endswith((".", "Sent to 1")) for item in items)
+    assert "Not reachable on WhatsApp" in items[9].text
     assert {item.receipt_id for item in items if item.kind is K.STATUS} == {told.receipt.id}
+    assert items[12].text == "The phone was put on the Do-Not-Message list: the guest pressed Stop in WhatsApp."
+    assert items[12].receipt_id == told.receipt.id
+
+
+def _marks(item: TimelineItem) -> str:
+    marks = {"repeated": item.repeated, "late": item.late, "by a member": item.actor_id is not None}
+    return " ".join(name for name, holds in marks.items() if holds)
+
+
+def test_every_source_of_a_block_has_its_words() -> None:
+    assert set(_BLOCKED_BY) == set(DoNotMessageSource)
 
 
 async def test_without_receipt_read_the_same_but_no_evidence(told: _Told, db: Database) -> None:

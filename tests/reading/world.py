@@ -268,12 +268,13 @@ class World:
         )  # fmt: skip
 
     def block(
-        self, phone: str, *, workspace: WorkspaceRow | None = None, number: NumberRow | None = None, active: bool = True
+        self, phone: str, *, workspace: WorkspaceRow | None = None, number: NumberRow | None = None, **more: Any
     ) -> DoNotMessageRow:
         entry = self.add(
             DoNotMessageRow(
                 id=ids.new_id(ids.DO_NOT_MESSAGE), workspace_id=workspace and workspace.id, number_id=number and number.id,
-                phone=phone, reason="asked", source=DoNotMessageSource.MEMBER, active=active, created_at=NOW,
+                phone=phone, reason="asked",
+                **{"source": DoNotMessageSource.MEMBER, "active": True, "created_at": NOW} | more,
             )
         )  # fmt: skip
         for spelling in spellings(phone):
@@ -315,6 +316,7 @@ class World:
 class Family:
     """One workspace with at least one of everything."""
 
+    number: NumberRow
     workspace: WorkspaceRow
     owner: MemberRow
     event: EventRow
@@ -348,7 +350,7 @@ def family(world: World, number: NumberRow, subject: str, phones: Callable[[], s
     world.status(receipt, None, "sent", NOW, finding=ReceiptFinding.UNMATCHED, explanation="No such message.")
     assert person.phone
     return Family(
-        workspace, owner, event, unit, person, template,
+        number, workspace, owner, event, unit, person, template,
         world.guest_import(owner, ImportOutcome.CREATED), run, message,
         world.block(phones(), workspace=workspace), world.block(person.phone, number=number),
         world.audit(workspace, AuditAction.INVITE_SEND, run_id=run.id, actor_id=owner.id, target_id=event.id),

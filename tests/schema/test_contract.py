@@ -70,6 +70,7 @@ def test_what_is_more_than_the_contract() -> None:
             "ErasureReason was removed.",
             "Field Mutation.eraseGuest was removed.",
             "Overdue was removed.",
+            "TimelineSource was removed.",
             "Field AudienceTrace.afterCoverage was removed.",
             "Field AuditEntry.reason was removed.",
             "Field DoNotMessageEntry.onTheirWay was removed.",
@@ -83,6 +84,7 @@ def test_what_is_more_than_the_contract() -> None:
             "Field ProviderStatus.dailyLimit was removed.",
             "Field ProviderStatus.syncedAt was removed.",
             "Field SendSummary.overdue was removed.",
+            "Field TimelineEntry.source was removed.",
             "Field UpdateGuestUnitInput.consent was removed.",
             "Field UpdatePersonInput.consent was removed.",
         ]

@@ -140,7 +140,10 @@ async def test_a_download_breaks_off_for_whoever_is_removed_meanwhile(
         await anext(parts)
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+919876543210", "-2", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")'])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+919876543210", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "\uff20A1", '=HYPERLINK("x")'],
+)
 def test_no_cell_is_a_formula(cell: str) -> None:
     (line,) = csv.reader(io.StringIO(lines([[cell, f"x{cell}"]]), newline=""))
     assert line == [f"'{cell}", f"x{cell}"]

@@ -50,17 +50,19 @@ async def start(into: Intake, *given: bytes) -> list["asyncio.Task[None]"]:
 
 
 async def test_a_lone_body_does_not_wait_and_what_comes_meanwhile_is_one_group() -> None:
-    database = Database()
-    into = Intake(database)
+    database, backlog = Database(), list[int]()
+    into = Intake(database, backlog=backlog.append)
     first = await start(into, b"first")
     assert database.groups == [[b"first"]]
     others = await start(into, *bodies(20))
+    assert backlog == [1, 0, *range(1, 21)]
     assert database.groups == [[b"first"]]
     assert into.waiting == 20
     assert not any(each.done() for each in (*first, *others))
     database.open()
     await asyncio.gather(*first, *others)
     assert database.groups == [[b"first"], bodies(20)]
+    assert backlog[-1] == into.waiting == 0
 
 
 async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:

@@ -1,6 +1,7 @@
 """Templates and the number, as Meta's client reads them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -107,12 +108,33 @@ async def test_the_number(meta: MetaClient, respx_mock: respx.MockRouter) -> Non
         "verified_name": "Asha & Rohan",
         "quality_rating": "GREEN",
         "whatsapp_business_manager_messaging_limit": "TIER_2K",
+        "health_status": {"can_send_message": "limited"},
         "id": "100000000000001",
     }
-    route = respx_mock.get(f"{ROOT}/100000000000001").respond(json=body)
+    date = {"Date": "Tue, 24 Nov 2026 12:00:01 GMT"}
+    route = respx_mock.get(f"{ROOT}/100000000000001").respond(json=body, headers=date)
     found = await meta.number_profile("100000000000001")
-    assert found == NumberProfile("+1 555-010-0001", "Asha & Rohan", "GREEN", "TIER_2K", None)
+    at = datetime(2026, 11, 24, 12, 0, 1, tzinfo=UTC)
+    assert found == NumberProfile("+1 555-010-0001", "Asha & Rohan", "GREEN", "TIER_2K", None, "LIMITED", at)
     assert "whatsapp_business_manager_messaging_limit" in route.calls.last.request.url.params["fields"]
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Tue, 99 Nov 2026 12:00:01 GMT", "1"])
+async def test_a_number_without_a_clock(meta: MetaClient, respx_mock: respx.MockRouter, date: str | None) -> None:
+    headers = {} if date is None else {"Date": date}
+    respx_mock.get(f"{ROOT}/100000000000001").respond(json={"id": "1", "health_status": 7}, headers=headers)
+    assert await meta.number_profile("100000000000001") == NumberProfile(None, None, None, None, None)
+
+
+async def test_subscribed_apps(meta: MetaClient, respx_mock: respx.MockRouter) -> None:
+    apps = [{"whatsapp_business_api_data": {"id": "1", "name": "Invites"}}, {"whatsapp_business_api_data": None}, 7]
+    route = respx_mock.get(f"{ROOT}/200000000000001/subscribed_apps").respond(json={"data": apps})
+    assert await meta.subscribed_apps("200000000000001") == ["Invites", *["an app without a name"] * 2]
+    route.respond(json={"data": []})
+    assert await meta.subscribed_apps("200000000000001") == []
+    route.respond(json={"nothing": 1})
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        await meta.subscribed_apps("200000000000001")
 
 
 @pytest.mark.parametrize(

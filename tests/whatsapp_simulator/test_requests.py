@@ -261,6 +261,16 @@ async def test_number_profile() -> None:
         assert whole["display_phone_number"] == "15550100001"
 
 
+async def test_subscribed_apps() -> None:
+    path = "/v26.0/200000000000001/subscribed_apps"
+    async with in_process(options(webhook_url="http://127.0.0.1:1/")) as meta:
+        (app,) = (await meta.client.get(path)).json()["data"]
+        assert app["whatsapp_business_api_data"]["name"] == "Invites"
+        assert (await meta.client.get(f"/v26.0/{NUMBER}/subscribed_apps")).status_code == 400
+        await meta.order("options", {"webhook_url": None})
+        assert (await meta.client.get(path)).json() == {"data": []}
+
+
 async def test_templates_are_listed_in_pages() -> None:
     async with in_process(options()) as meta:
         url, found, pages = "/v26.0/200000000000001/message_templates?limit=4&fields=name,language,status", [], 0

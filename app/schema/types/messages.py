@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from app.db.tables import MessageRow
-from app.domain.enums import LifecycleState, MessageState, TemplateComponent, TimelineKind
+from app.domain.enums import LifecycleState, MessageState, TemplateComponent, TimelineKind, TimelineSource
 from app.domain.rendering import thaw
 from app.domain.texts import HELD_TEXT, STATES
 from app.schema.context import Info
@@ -53,6 +53,8 @@ class TimelineEntry:
     """When this service learned of it."""
     kind: TimelineKind
     """What kind of thing."""
+    source: TimelineSource
+    """Who says so."""
     text: str
     """The same in a sentence."""
     state: MessageState | None
@@ -73,6 +75,7 @@ class TimelineEntry:
             at=item.at,
             received_at=item.received_at,
             kind=item.kind,
+            source=item.source,
             text=item.text,
             state=item.state,
             repeated=item.repeated,

@@ -9,14 +9,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.tables import AttemptRow, AuditRow, MessageRow, StatusItemRow
+from app.db.tables import AttemptRow, AuditRow, DoNotMessageRow, DoNotMessageSpellingRow, MessageRow, StatusItemRow
 from app.domain import ids
-from app.domain.enums import AuditAction, MessageState, Permission, RejectionReason, TimelineKind
+from app.domain.enums import (
+    AuditAction,
+    DoNotMessageSource,
+    MessageState,
+    Permission,
+    RejectionReason,
+    TimelineKind,
+    TimelineSource,
+)
 from app.domain.lifecycle import RANK, FactStatus
 from app.domain.texts import HELD_TEXT, REJECTIONS
 from app.services.base import Actor
 from app.services.reading.base import Reading
-from app.services.reading.visibility import allowed, audit_seen, visible
+from app.services.reading.visibility import allowed, audit_seen, blocks_proven, blocks_seen, visible
 from app.whatsapp.codes import describe_failure
 from app.whatsapp.port import Behaviour
 
@@ -31,6 +39,15 @@ _STATUS_TEXT = {
     FactStatus.READ: "The guest has read it.",
 }
 
+_BLOCKED_BY = {
+    DoNotMessageSource.MEMBER: (TimelineSource.MEMBER, "a member did it"),
+    DoNotMessageSource.IMPORT: (TimelineSource.MEMBER, "an imported list asked for it"),
+    DoNotMessageSource.ERASURE: (TimelineSource.MEMBER, "the guest's data was erased"),
+    DoNotMessageSource.META_STOP: (TimelineSource.GUEST, "the guest pressed Stop in WhatsApp"),
+    DoNotMessageSource.INBOUND_STOP_WORD: (TimelineSource.GUEST, "the guest replied with a stop word"),
+    DoNotMessageSource.META_CODE_131050: (TimelineSource.META, "the guest had stopped such messages"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
@@ -40,6 +57,7 @@ class TimelineItem:
     """When this service learned of it or did it."""
     kind: TimelineKind
     text: str
+    source: TimelineSource = TimelineSource.SERVICE
     state: MessageState | None = None
     """The state that it speaks of, which need not be the one that the message then had."""
     repeated: bool = False
@@ -65,6 +83,8 @@ class TimelineReading(Reading):
                 MessageRow.rejection_reason,
                 MessageRow.cancelled_at,
                 MessageRow.held,
+                MessageRow.workspace_id,
+                MessageRow.phone,
                 MessageRow.workspace_id.in_(allowed(actor, Permission.RECEIPT_READ)).label("may_read"),
             ).where(MessageRow.id == message_id, MessageRow.workspace_id.in_(visible(actor)))
             message = (await uow.session.execute(query)).one_or_none()
@@ -76,6 +96,7 @@ class TimelineReading(Reading):
                 *await _attempts(uow, message_id, may_read=message.may_read, held=message.held),
                 *await _statuses(uow, message_id, may_read=message.may_read),
                 *_ended(message),
+                *(await _blocks(uow, actor, message) if message.phone else ()),
             ]
             # Within a second the order in which we learned of things is the better guess.
             return sorted(items, key=lambda item: (item.at, item.received_at))[:MAX_ITEMS]
@@ -104,6 +125,37 @@ def _ended(message: Any) -> Iterator[TimelineItem]:
         yield _item(TimelineKind.CANCELLED, text, message.cancelled_at, state=MessageState.CANCELLED)
 
 
+async def _blocks(uow: UnitOfWork, actor: Actor, message: Any) -> list[TimelineItem]:
+    """When the phone came on the Do-Not-Message list and off it, whether or not that stopped this message."""
+    D = DoNotMessageRow  # noqa: N806 - the table's alias, as in every query
+    spelled = sa.select(DoNotMessageSpellingRow.entry_id).where(DoNotMessageSpellingRow.spelling == message.phone)
+    evidence = sa.case((blocks_proven(actor), D.evidence)) if message.may_read else sa.null()
+    query = (
+        sa.select(
+            D.source, D.created_at, D.created_by, D.revoked_at, D.revoked_by, D.receipt_id, evidence.label("evidence")
+        )
+        .where(D.id.in_(spelled), blocks_seen(actor, message.workspace_id))
+        .order_by(D.id)
+        .limit(MAX_ITEMS)
+    )  # fmt: skip
+    return [item for entry in await uow.session.execute(query) for item in _block(entry)]
+
+
+def _block(entry: Any) -> Iterator[TimelineItem]:
+    source, why = _BLOCKED_BY[entry.source]
+    yield _item(
+        TimelineKind.BLOCKED, f"The phone was put on the Do-Not-Message list: {why}.", entry.created_at,
+        source=source, actor_id=entry.created_by, receipt_id=entry.receipt_id,
+        # Items of webhooks are kept as the text that can be read again.
+        raw=json.loads(entry.evidence) if isinstance(entry.evidence, str) else entry.evidence,
+    )  # fmt: skip
+    if entry.revoked_at is not None:
+        text = "The phone was taken off the Do-Not-Message list."
+        yield _item(
+            TimelineKind.BLOCKED, text, entry.revoked_at, source=TimelineSource.MEMBER, actor_id=entry.revoked_by
+        )
+
+
 async def _acts(uow: UnitOfWork, actor: Actor, run_id: str) -> list[TimelineItem]:
     """What members did to the whole run."""
     query = (
@@ -113,7 +165,7 @@ async def _acts(uow: UnitOfWork, actor: Actor, run_id: str) -> list[TimelineItem
         .limit(MAX_ITEMS)
     )
     return [
-        _item(TimelineKind.AUDIT, text, at, actor_id=actor_id)
+        _item(TimelineKind.AUDIT, text, at, source=TimelineSource.MEMBER, actor_id=actor_id)
         for at, text, actor_id in await uow.session.execute(query)
     ]
 
@@ -149,7 +201,8 @@ def _attempt(attempt: Any, *, held: bool) -> Iterator[TimelineItem]:
         kind = TimelineKind.PROVIDER_ANSWER
         if attempt.fenced:
             kind, text = TimelineKind.FENCED, f"An answer came after attempt {attempt.n} had been given up. {text}"
-        yield _item(kind, text, attempt.finished_at, state=state, raw=attempt.answer)
+        source = TimelineSource.META if attempt.outcome in {"ACCEPTED", "REFUSED"} else TimelineSource.SERVICE
+        yield _item(kind, text, attempt.finished_at, source=source, state=state, raw=attempt.answer)
 
 
 def _answer(attempt: Any, *, held: bool) -> tuple[str, MessageState | None]:
@@ -192,6 +245,7 @@ async def _statuses(uow: UnitOfWork, message_id: str, *, may_read: bool) -> list
                 received_at=row.received_at,
                 kind=TimelineKind.STATUS,
                 text=text,
+                source=TimelineSource.META,
                 state=state,
                 repeated=row.repeated,
                 late=rank < highest,

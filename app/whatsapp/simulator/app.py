@@ -12,7 +12,14 @@ from litestar.datastructures import State
 from app.domain.errors import BadInputError
 from app.whatsapp.simulator.control import control_router
 from app.whatsapp.simulator.errors import GraphError
-from app.whatsapp.simulator.graph import AnyRequest, list_templates, number_profile, refusal, send_message
+from app.whatsapp.simulator.graph import (
+    AnyRequest,
+    list_templates,
+    number_profile,
+    refusal,
+    send_message,
+    subscribed_apps,
+)
 from app.whatsapp.simulator.options import SimulatorOptions
 from app.whatsapp.simulator.simulator import Simulator
 
@@ -40,7 +47,7 @@ def create_simulator(options: SimulatorOptions, *, now: Callable[[], float] = ti
             simulator.ledger.close()
 
     return Litestar(
-        route_handlers=[send_message, list_templates, number_profile, control_router],
+        route_handlers=[send_message, list_templates, number_profile, subscribed_apps, control_router],
         lifespan=[lifespan],
         state=State({"simulator": simulator}),
         exception_handlers={GraphError: refusal, BadInputError: _order_refused},

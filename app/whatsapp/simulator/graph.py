@@ -1,4 +1,4 @@
-"""Meta's side of the wire: sends, template listings and the profile of the number."""
+"""Meta's side of the wire: sends, template listings, the profile of the number, and who gets its webhooks."""
 
 import asyncio
 import base64
@@ -92,13 +92,22 @@ async def number_profile(request: AnyRequest, object_id: FromPath[str]) -> Respo
         "verified_name": options.verified_name,
         "quality_rating": options.quality_rating,
         "whatsapp_business_manager_messaging_limit": options.messaging_limit,
-        "status": "CONNECTED",
+        "status": options.number_status,
         "name_status": "APPROVED",
         "code_verification_status": "VERIFIED",
         "throughput": {"level": "STANDARD"},
-        "health_status": {"can_send_message": "AVAILABLE", "entities": []},
+        "health_status": {"can_send_message": options.can_send, "entities": []},
     }
     return _json(_selected(profile, request.query_params.get("fields")))
+
+
+@get("/{version:str}/{waba_id:str}/subscribed_apps", guards=[check_token])
+async def subscribed_apps(request: AnyRequest, waba_id: FromPath[str]) -> Response[bytes]:
+    """One app while there is somewhere to post to, none otherwise."""
+    options = simulator_of(request).options
+    _check_object(waba_id, options.waba_id)
+    app = {"id": "300000000000001", "link": "https://www.facebook.com/games/?app_id=300000000000001", "name": "Invites"}
+    return _json({"data": [{"whatsapp_business_api_data": app}] if options.webhook_url else []})
 
 
 class _CutResponse(Response[bytes]):

@@ -33,6 +33,9 @@ class SimulatorOptions:
     verified_name: str = "Wedding Invites (simulated)"
     quality_rating: str = "GREEN"
     messaging_limit: str = "TIER_10K"
+    number_status: str = "CONNECTED"
+    can_send: str = "AVAILABLE"
+    """Meta's verdict on the number: AVAILABLE, LIMITED or BLOCKED. Only told; sends are taken all the same."""
     templates: Sequence[JsonObject] = DEFAULT_TEMPLATES
     """In the shape of ``GET message_templates``."""
     seed: int = 1
