@@ -9,6 +9,7 @@ import json
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -25,6 +26,7 @@ from app.whatsapp.port import (
     TemplateMessage,
     Unknown,
 )
+from app.whatsapp.transport import AiohttpTransport
 from app.whatsapp.wire import WORD_LIMIT, read_word
 
 _ANSWER_BYTES: Final = 64 * 1024
@@ -94,6 +96,10 @@ class MetaClient:
         self._token = access_token.encode()
         self._root = f"{base_url.rstrip('/')}/{version}"
         self._timeout = timeout
+        # A proxy for the outside world cannot reach a simulator on this machine.
+        local = httpx.URL(base_url).host in _LOOPBACK
+        if transport is None and (local or not _through_proxy(base_url)):
+            transport = AiohttpTransport(verify=httpx.create_ssl_context(trust_env=not local), connections=concurrency)
         self._http = httpx.AsyncClient(
             headers={
                 "Authorization": f"Bearer {access_token}",
@@ -103,12 +109,11 @@ class MetaClient:
             },
             # Together they stay below ``timeout``: connect counts twice, once for TCP and once for TLS.
             timeout=httpx.Timeout(pool=0.1 * timeout, connect=0.15 * timeout, write=0.1 * timeout, read=0.45 * timeout),
-            # httpcore looks at every idle connection for every request: keeping as many as may be open costs a
-            # multiple of the throughput. 20 is httpx's own default, which ``Limits`` drops when another field is set.
+            # Of httpx's own connections, which only a proxy needs: httpcore looks at every idle one for every request, so
+            # keeping as many as may be open costs a multiple of the throughput.
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=20),
             follow_redirects=False,
-            # A proxy for the outside world cannot reach a simulator on this machine.
-            trust_env=httpx.URL(base_url).host not in _LOOPBACK,
+            trust_env=not local,
             transport=transport,
         )
 
@@ -210,6 +215,13 @@ class MetaClient:
         # Meta quotes a token that it cannot read in its error message.
         redacted = bytes(body).replace(self._token, b"[access token]")
         return Answer(response.status_code, response.headers, redacted[:limit])
+
+
+def _through_proxy(base_url: str) -> bool:
+    """True when the environment names a proxy for this address, by the rules that httpx goes by too."""
+    url = httpx.URL(base_url)
+    proxies = getproxies()
+    return bool(proxies.get(url.scheme) or proxies.get("all")) and not proxy_bypass(url.host)
 
 
 def _send_body(message: TemplateMessage) -> JsonObject:
