@@ -5,6 +5,7 @@ Meta has no idempotency key, so two requests are two messages. What matters here
 """
 
 import asyncio
+import functools
 import json
 from types import TracebackType
 from typing import Any, Final, Self
@@ -96,6 +97,7 @@ class MetaClient:
         self._token = access_token.encode()
         self._root = f"{base_url.rstrip('/')}/{version}"
         self._timeout = timeout
+        self._messages_of = functools.lru_cache(maxsize=16)(self._messages_url)
         # A proxy for the outside world cannot reach a simulator on this machine.
         local = httpx.URL(base_url).host in _LOOPBACK
         if transport is None and (local or not _through_proxy(base_url)):
@@ -132,7 +134,7 @@ class MetaClient:
         """One call of ``POST /{phone number id}/messages``. Raises nothing but cancellation."""
         request = self._http.build_request(
             "POST",
-            f"{self._root}/{quote(message.phone_number_id, safe='')}/messages",
+            self._messages_of(message.phone_number_id),
             headers={"Content-Type": "application/json"},
             content=json.dumps(_send_body(message)),
         )
@@ -143,6 +145,10 @@ class MetaClient:
         except Exception as error:  # noqa: BLE001 - whatever broke, bytes may have left: nobody knows, so say so
             return Unknown(Evidence(error=type(error).__name__))
         return outcome_of(answer)
+
+    def _messages_url(self, phone_number_id: str) -> httpx.URL:
+        """Parsed once, and not for every message."""
+        return httpx.URL(f"{self._root}/{quote(phone_number_id, safe='')}/messages")
 
     async def list_templates(self, waba_id: str) -> list[ProviderTemplate]:
         """All templates of the account. Raises ``UnavailableError``."""
