@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, webhooks
+from benchmarks import batches, imports, prechecks, reads, sends, webhooks
 from benchmarks.sheet import Sheet
 from benchmarks.stage import Stage
 
@@ -26,6 +26,10 @@ Figure = Callable[[Stage], Awaitable[Sheet]]
 FIGURES: dict[str, tuple[Figure, float]] = {
     "webhooks": (webhooks.measure, 150),
     "batches": (batches.measure, 120),
+    "sends": (sends.measure, 120),
+    "prechecks": (prechecks.measure, 300),
+    "reads": (reads.measure, 150),
+    "imports": (imports.measure, 150),
 }
 """Each with the seconds after which it is given up."""
 

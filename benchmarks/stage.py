@@ -89,7 +89,7 @@ class Stage:
 
     async def serve(self, url: str, *arguments: str, kind: str = "app", **env: str) -> Server:
         """``python -m app serve`` on a database; ``kind`` may name a factory of ``benchmarks.serving`` instead."""
-        port = self._port()
+        port = self.port()
         command = ["app", "serve"] if kind == "app" else ["benchmarks.serving", kind]
         ready = "/health/ready" if kind == "app" else "/"
         return await self.start(
@@ -104,7 +104,8 @@ class Stage:
         await _until_ready(process, name, log, f"http://127.0.0.1:{port}{ready}")
         return Server(name, process.pid, port, time.perf_counter() - begun)
 
-    def _port(self) -> int:
+    def port(self) -> int:
+        """One that nobody listens on yet."""
         self._ports = free_port(self._ports + 1)
         return self._ports
 
