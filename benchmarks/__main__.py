@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, imports, prechecks, reads, sends, webhooks
+from benchmarks import batches, claims, imports, prechecks, reads, sends, webhooks, workers
 from benchmarks.sheet import Sheet
 from benchmarks.stage import Stage
 
@@ -29,6 +29,8 @@ FIGURES: dict[str, tuple[Figure, float]] = {
     "sends": (sends.measure, 120),
     "prechecks": (prechecks.measure, 300),
     "reads": (reads.measure, 150),
+    "claims": (claims.measure, 200),
+    "workers": (workers.measure, 150),
     "imports": (imports.measure, 150),
 }
 """Each with the seconds after which it is given up."""

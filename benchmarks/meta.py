@@ -1,6 +1,7 @@
 """A minimal Meta: takes each message after a while, and may post its statuses. ``python -m benchmarks.meta --port PORT``.
 
-Not the product's simulator, which judges every request and would take the same cores. ``GET /seen`` tells what it saw.
+Not the product's simulator, which judges every request and would take the same cores. ``GET /seen?skip=N`` tells what
+it saw.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import uvloop
 from benchmarks.statuses import STEPS, body, signed
 
 _ATTEMPT: Final = re.compile(rb'"biz_opaque_callback_data": ?"(msg_[0-9a-f]{32})\.(\d+)"')
+_SKIPPED: Final = re.compile(rb"skip=([0-9]+)")
 _TO: Final = re.compile(rb'"to": ?"\+?(\d+)"')
 _FOLLOWS: Final = (0.05, 0.2, 0.5)
 """Seconds from taking a message to its three statuses."""
@@ -29,21 +31,22 @@ class Seen:
 
     def __init__(self) -> None:
         self.taken: Counter[bytes] = Counter()
-        self.first = self.last = 0.0
+        self.at: list[float] = []
         self.made = 0
         self.posts = 0
         self.refused = 0
         self.latencies: list[float] = []
 
     def take(self, message: bytes) -> None:
-        self.last = time.perf_counter()
-        self.first = self.first or self.last
+        self.at.append(time.perf_counter())
         self.taken[message] += 1
 
-    def told(self) -> dict[str, Any]:
-        ordered = sorted(self.latencies) or [0.0]
+    def told(self, skipped: int) -> dict[str, Any]:
+        """``rate`` is in messages a second, without those ``skipped`` at the start."""
+        ordered, later = sorted(self.latencies) or [0.0], self.at[skipped:]
         return {
-            "taken": len(self.taken), "twice": self.taken.total() - len(self.taken), "seconds": self.last - self.first,
+            "taken": len(self.taken), "twice": self.taken.total() - len(self.taken),
+            "rate": (len(later) - 1) / (later[-1] - later[0]) if len(later) > 1 else 0.0,
             "statuses": self.made, "posts": self.posts, "refused": self.refused,
             "p50": 1000 * ordered[len(ordered) // 2], "p99": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
         }  # fmt: skip
@@ -132,7 +135,8 @@ class Connection(asyncio.Protocol):
             return
         request, self._buffer = self._buffer[:end], self._buffer[end:]
         if request.startswith(b"GET"):
-            self._answer(json.dumps(self._seen.told()))
+            skipped = _SKIPPED.search(request)
+            self._answer(json.dumps(self._seen.told(int(skipped[1]) if skipped else 0)))
             return
         asyncio.get_running_loop().call_later(self._delay, self._take, request)
 

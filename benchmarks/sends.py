@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 
 from app.config import Settings
@@ -55,6 +56,17 @@ async def meta_for(stage: Stage, *arguments: str) -> Server:
     """The fake Meta as a process."""
     port = stage.port()
     return await stage.start("meta", ["benchmarks.meta", "--port", str(port), *arguments], port, "/seen", url="")
+
+
+async def until_taken(meta: Server, count: int, limit: float, skip: int = 0) -> dict[str, float]:
+    """What the fake Meta has seen once it took ``count`` messages, or after ``limit`` seconds."""
+    ends = time.perf_counter() + limit
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while True:
+            seen: dict[str, float] = (await http.get(f"{meta.url}/seen?skip={skip}")).json()
+            if seen["taken"] >= count or time.perf_counter() > ends:
+                return seen
+            await asyncio.sleep(0.2)
 
 
 def _settings(url: str, meta: str) -> Settings:

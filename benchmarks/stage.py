@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import asyncpg
@@ -98,11 +98,25 @@ class Stage:
 
     async def start(self, name: str, command: list[str], port: int, ready: str, *, url: str, **env: str) -> Server:
         """Any module of ours as a process, until the figure ends."""
-        log = self.folder / f"{name}.log"
         begun = time.perf_counter()
-        process = await self.stack.enter_async_context(_process(command, settings(url) | env, log))
+        process, log = await self._begin(name, command, url, env)
         await _until_ready(process, name, log, f"http://127.0.0.1:{port}{ready}")
         return Server(name, process.pid, port, time.perf_counter() - begun)
+
+    async def background(self, name: str, command: list[str], *, url: str, **env: str) -> int:
+        """The same for what does not listen; returns its process id."""
+        process, _ = await self._begin(name, command, url, env)
+        return process.pid
+
+    def within(self, stack: contextlib.AsyncExitStack) -> "Stage":
+        """The same stage for a part of the figure: what is started there ends with ``stack``."""
+        return replace(self, stack=stack)
+
+    async def _begin(
+        self, name: str, command: list[str], url: str, env: Mapping[str, str]
+    ) -> tuple[asyncio.subprocess.Process, Path]:
+        log = self.folder / f"{name}.log"
+        return await self.stack.enter_async_context(_process(command, settings(url) | dict(env), log)), log
 
     def port(self) -> int:
         """One that nobody listens on yet."""
