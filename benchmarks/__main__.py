@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, claims, imports, prechecks, reads, sends, webhooks, workers
+from benchmarks import batches, claims, imports, loop, mixed, prechecks, reads, sends, starting, webhooks, workers
 from benchmarks.sheet import Sheet
 from benchmarks.stage import Stage
 
@@ -27,11 +27,15 @@ FIGURES: dict[str, tuple[Figure, float]] = {
     "webhooks": (webhooks.measure, 150),
     "batches": (batches.measure, 120),
     "sends": (sends.measure, 120),
+    "loop": (loop.tens, 150),
+    "loop-3": (loop.threes, 150),
     "prechecks": (prechecks.measure, 300),
-    "reads": (reads.measure, 150),
-    "claims": (claims.measure, 200),
-    "workers": (workers.measure, 150),
-    "imports": (imports.measure, 150),
+    "reads": (reads.measure, 200),
+    "claims": (claims.measure, 300),
+    "imports": (imports.measure, 200),
+    "workers": (workers.measure, 240),
+    "mixed": (mixed.measure, 240),
+    "starting": (starting.measure, 90),
 }
 """Each with the seconds after which it is given up."""
 

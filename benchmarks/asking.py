@@ -33,14 +33,16 @@ def headers() -> dict[str, str]:
 async def once(server: Server, query: str, **variables: Any) -> tuple[Any, Sample]:
     """The data of one answer, how long it took, and the most memory that the server had meanwhile. Raises AnswerError."""
     forget_peak(server.pid)
-    before, started = server.cpu, time.perf_counter()
+    watched = {"server": server.pid}
+    before, started = cpu_of_all(watched), time.perf_counter()
     async with httpx.AsyncClient(trust_env=False, timeout=120, headers=headers()) as http:
         answer = await http.post(f"{server.url}/graphql", json={"query": query, "variables": variables})
     seconds = time.perf_counter() - started
+    cpu = {name: spent - before[name] for name, spent in cpu_of_all(watched).items()}
     found = answer.json()
     if answer.status_code != httpx.codes.OK or found.get("errors"):
         raise AnswerError(f"{answer.status_code}: {str(found.get('errors'))[:300]}")
-    return found["data"], Sample({"s": seconds, "MB": server.peak}, seconds, {"server": server.cpu - before})
+    return found["data"], Sample({"s": seconds, "MB": server.peak}, seconds, cpu)
 
 
 async def timed(
@@ -80,7 +82,7 @@ async def timed(
 async def steady(
     *, port: int, serial: int, messages: int, pace: float, query: str, until: str
 ) -> dict[str, dict[str, float]]:
-    """``pace`` webhooks and half as many queries a second, whether or not those before are answered, until a file is there."""
+    """``pace`` webhooks and half as many queries a second, whether or not those before are answered, until the file ``until`` is there."""
     latencies: dict[str, list[float]] = {"webhook": [], "graphql": []}
     made = bodies(serial, messages, 1)
     question = json.dumps({"query": query}).encode()
@@ -95,6 +97,7 @@ async def steady(
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
     async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as http, asyncio.TaskGroup() as group:
+        Path(f"{until}.begun").touch()
         begun, turn = time.perf_counter(), 0
         while not Path(until).exists():
             raw = next(made)

@@ -35,6 +35,8 @@ class Seen:
         self.made = 0
         self.posts = 0
         self.refused = 0
+        self.waiting = 0
+        """Of statuses: made, and in no POST that was answered with 200."""
         self.latencies: list[float] = []
 
     def take(self, message: bytes) -> None:
@@ -42,12 +44,12 @@ class Seen:
         self.taken[message] += 1
 
     def told(self, skipped: int) -> dict[str, Any]:
-        """``rate`` is in messages a second, without those ``skipped`` at the start."""
-        ordered, later = sorted(self.latencies) or [0.0], self.at[skipped:]
+        """``rate`` is in messages a second, without those ``skipped`` at the start if there are enough."""
+        ordered, later = sorted(self.latencies) or [0.0], self.at[skipped if len(self.at) > 2 * skipped else 0 :]
         return {
             "taken": len(self.taken), "twice": self.taken.total() - len(self.taken),
             "rate": (len(later) - 1) / (later[-1] - later[0]) if len(later) > 1 else 0.0,
-            "statuses": self.made, "posts": self.posts, "refused": self.refused,
+            "statuses": self.made, "posts": self.posts, "refused": self.refused, "waiting": self.waiting,
             "p50": 1000 * ordered[len(ordered) // 2], "p99": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
         }  # fmt: skip
 
@@ -60,7 +62,7 @@ class Statuses:
         self._waiting: list[str] = []
         self._size = each
         self._random = random.Random(1)
-        self._posts: asyncio.Queue[bytes] = asyncio.Queue()
+        self._posts: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
 
     def follow(self, wamid: str, attempt: str, to: str) -> None:
         loop = asyncio.get_running_loop()
@@ -69,6 +71,7 @@ class Statuses:
 
     def _add(self, wamid: str, attempt: str, to: str, step: int) -> None:
         self._seen.made += 1
+        self._seen.waiting += 1
         self._waiting.append(
             f'{{"id":"{wamid}","status":"{STEPS[step]}","timestamp":"{int(time.time())}","recipient_id":"{to}",'
             f'"biz_opaque_callback_data":"{attempt}","pricing":{{"billable":true,"pricing_model":"PMP","category":"utility"}}}}'
@@ -78,7 +81,7 @@ class Statuses:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._posts.put_nowait(signed(body(self._waiting)))
+            self._posts.put_nowait((len(self._waiting), signed(body(self._waiting))))
             self._waiting = []
             self._size = self._random.randint(1, 2 * self._each - 1)
 
@@ -93,7 +96,7 @@ class Statuses:
     async def _post(self) -> None:
         reader, writer = None, None
         while True:
-            request = await self._posts.get()
+            size, request = await self._posts.get()
             started = time.perf_counter()
             try:
                 if reader is None or writer is None:
@@ -106,10 +109,11 @@ class Statuses:
                 reader, writer, fine = None, None, False
             if fine:
                 self._seen.posts += 1
+                self._seen.waiting -= size
                 self._seen.latencies.append(time.perf_counter() - started)
             else:
                 self._seen.refused += 1
-                asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._posts.put_nowait, request)
+                asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._posts.put_nowait, (size, request))
 
 
 class Connection(asyncio.Protocol):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import sqlalchemy as sa
 
 from app.config import Settings
 from app.db.engine import Database, UnitOfWork
@@ -127,8 +126,6 @@ async def durable(*, url: str, meta: str, run_id: str, watched: dict[str, int]) 
 
 async def _counters(db: Database, run_id: str) -> RunCountersRow:
     async def unit(uow: UnitOfWork) -> RunCountersRow:
-        return (
-            await uow.session.execute(sa.select(RunCountersRow).where(RunCountersRow.run_id == run_id))
-        ).scalar_one()
+        return await uow.session.get_one(RunCountersRow, run_id)
 
     return await db.read(unit)

@@ -18,7 +18,7 @@ import httpx
 
 from app.cli.demo.processes import free_port, tail
 from app.config import described
-from benchmarks.usage import cpu_of, memory_of
+from benchmarks.usage import memory_of
 
 APP_SECRET = "app-secret-for-the-benchmark"
 AUTH_SECRET = "made up for a benchmark and long enough"
@@ -43,10 +43,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def cpu(self) -> float:
-        return cpu_of(self.pid)
 
     @property
     def peak(self) -> float:
@@ -87,9 +83,9 @@ class Stage:
     async def postgres_pid(self) -> int:
         return (await self._cluster())[1]
 
-    async def serve(self, url: str, *arguments: str, kind: str = "app", **env: str) -> Server:
+    async def serve(self, url: str, *arguments: str, kind: str = "app", port: int | None = None, **env: str) -> Server:
         """``python -m app serve`` on a database; ``kind`` may name a factory of ``benchmarks.serving`` instead."""
-        port = self.port()
+        port = port or self.port()
         command = ["app", "serve"] if kind == "app" else ["benchmarks.serving", kind]
         ready = "/health/ready" if kind == "app" else "/"
         return await self.start(

@@ -9,7 +9,7 @@ from benchmarks import child
 from benchmarks.sends import meta_for, until_taken
 from benchmarks.sheet import Sample, Sheet, Spread
 from benchmarks.stage import Stage
-from benchmarks.usage import cpu_of
+from benchmarks.usage import cpu_of, cpu_of_all
 from benchmarks.world import World, world_at
 
 PACE = 500
@@ -62,7 +62,7 @@ async def _sent(stage: Stage, world: World, url: str, workers: int) -> Sample:
 
 
 def _cpu(watched: dict[str, list[int]]) -> dict[str, float]:
-    return {name: sum(map(cpu_of, pids)) for name, pids in watched.items()}
+    return {name: sum(map(cpu_of, pids)) for name, pids in watched.items()} | cpu_of_all({})
 
 
 async def _claimed(stage: Stage, world: World, url: str, workers: int) -> Sample:
