@@ -27,7 +27,7 @@ def status_json(serial: int, place: int, step: int) -> str:
     status, second = STEPS[step], FIRST_SECOND + 60 * step
     return (
         f'{{"id":"{provider_id(serial, place)}","status":"{status}","timestamp":"{second}",'
-        f'"recipient_id":"9198{place % 100_000_000:08d}","biz_opaque_callback_data":"{message_id(serial, place)}.1",'
+        f'"recipient_id":"9197{place % 100_000_000:08d}","biz_opaque_callback_data":"{message_id(serial, place)}.1",'
         '"conversation":{"id":"0123456789abcdef0123456789abcdef","origin":{"type":"utility"}},'
         '"pricing":{"billable":true,"pricing_model":"PMP","category":"utility","type":"regular"}}'
     )

@@ -145,7 +145,7 @@ async def _messages(uow: UnitOfWork, run_id: str, serial: int, count: int, state
     changed = {
         "id": copier.uuid(f"'0199{serial:08x}70008000' || {copier.hexadecimal('n', 12)}"),
         "position": "n",
-        "phone": f"'+9198' || {copier.padded('n % 100000000', 8)}",
+        "phone": f"'+9197' || {copier.padded('n % 100000000', 8)}",
         "recipient_name": "'Guest ' || n",
         "search_key": "'guest ' || n",
         "state": f"'{state.name}'",
