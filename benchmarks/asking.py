@@ -4,7 +4,9 @@ import asyncio
 import gc
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,38 +47,53 @@ async def once(server: Server, query: str, **variables: Any) -> tuple[Any, Sampl
     return found["data"], Sample({"s": seconds, "MB": server.peak}, seconds, cpu)
 
 
-async def timed(
-    *, port: int, query: str, variables: dict[str, Any], times: int, watched: dict[str, int]
-) -> dict[str, Any]:
-    """Ask the same ``times`` times, after ten that do not count. Raises AnswerError."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    raw = json.dumps({"query": query, "variables": variables}).encode()
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers().items())
-    request = f"POST /graphql HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+@dataclass(slots=True)
+class _Question:
+    """One that is asked again and again, and what came of it."""
+
+    name: str
+    port: int
+    query: str
+    variables: dict[str, Any]
+    watched: dict[str, int]
+    latencies: list[float] = field(default_factory=list)
+    cpu: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    async def ask(self, times: int) -> None:
+        """Raises AnswerError when there is no data in the first answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        raw = json.dumps({"query": self.query, "variables": self.variables}).encode()
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers().items())
+        request = f"POST /graphql HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+        begun, before = time.perf_counter(), cpu_of_all(self.watched)
+        for turn in range(times):
+            started = time.perf_counter()
+            writer.write(request)
+            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            text = await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            self.latencies.append(time.perf_counter() - started)
+            if turn == 0 and (b" 200 " not in answer[:20] or b'"errors"' in text):
+                raise AnswerError(text[:300].decode())
+        self.cpu.update({name: spent - before[name] for name, spent in cpu_of_all(self.watched).items()})
+        self.seconds += time.perf_counter() - begun
+        writer.close()
+
+
+async def timed(*, questions: list[dict[str, Any]], blocks: int, each: int) -> dict[str, Any]:
+    """Ask all of them in turn, ``blocks`` times ``each`` times, so that a drift of the machine hits all. The first block
+    does not count.
+    """
+    asked = [_Question(**question) for question in questions]
     gc.disable()
-    latencies: list[float] = []
-    before, begun, own = dict[str, float](), 0.0, 0.0
-    for turn in range(times + 10):
-        if turn == 10:
-            before, begun, own = cpu_of_all(watched), time.perf_counter(), time.process_time()
-        started = time.perf_counter()
-        writer.write(request)
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        text = await reader.readexactly(int(length))
-        latencies.append(time.perf_counter() - started)
-        if turn == 0 and (b" 200 " not in answer[:20] or b'"errors"' in text):
-            raise AnswerError(text[:300].decode())
-    seconds = time.perf_counter() - begun
-    cpu = {name: spent - before[name] for name, spent in cpu_of_all(watched).items()} | {
-        "client": time.process_time() - own
-    }
-    writer.close()
-    ordered = sorted(latencies[10:])
-    return {
-        "p50": 1000 * ordered[len(ordered) // 2], "p99": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
-        "seconds": seconds, "cpu": cpu, "bytes": len(text),
-    }  # fmt: skip
+    for block in range(blocks + 1):
+        for question in asked:
+            await question.ask(each)
+            if block == 0:
+                question.latencies.clear()
+                question.cpu.clear()
+                question.seconds = 0.0
+    return {each.name: _quantiles(each.latencies) | {"cpu": dict(each.cpu), "seconds": each.seconds} for each in asked}
 
 
 async def steady(
@@ -109,7 +126,7 @@ async def steady(
     return {kind: _quantiles(found) for kind, found in latencies.items()}
 
 
-def _quantiles(found: Sequence[float]) -> dict[str, float]:
+def _quantiles(found: Sequence[float]) -> dict[str, Any]:
     ordered = sorted(found) or [0.0]
     return {
         "count": len(found), "p50": 1000 * ordered[len(ordered) // 2],

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from typing import Any
 
 from benchmarks import child
 from benchmarks.asking import once
@@ -27,7 +26,10 @@ async def measure(stage: Stage) -> Sheet:
         floor = await stage.serve("", kind="graphql")
         server = await stage.serve(url, "--no-dispatch")
         later = await _cursor(server, large, 100 * (last - 1))
-        for _ in range(stage.rounds):
+        postgres = await stage.postgres_pid()
+        questions = [
+            {"name": name, "port": asked.port, "query": query, "variables": variables,
+             "watched": {"server": asked.pid, "postgres": postgres}}
             for name, asked, query, variables in (
                 ("summary, floor from memory", floor, SUMMARY, {"id": NO_RUN}),
                 (f"summary of {few:,}", server, SUMMARY, {"id": small}),
@@ -35,8 +37,14 @@ async def measure(stage: Stage) -> Sheet:
                 ("page, floor from memory", floor, PAGE, {"id": NO_RUN}),
                 ("first page", server, PAGE, {"id": large}),
                 (f"page {last:,}", server, PAGE, {"id": large, "after": later}),
-            ):
-                sheet.add(name, await _timed(stage, asked, query, variables))
+            )
+        ]  # fmt: skip
+        for _ in range(stage.rounds):
+            answers = await child.run(
+                "benchmarks.asking:timed", questions=questions, blocks=stage.size(20, 10), each=10
+            )
+            for name, found in answers.items():
+                sheet.add(name, Sample({P50: found["p50"], "p99 ms": found["p99"]}, found["seconds"], found["cpu"]))
         await _check(server, large, later, many)
     floors = sheet.ratio(P50, f"summary of {few:,}", "summary, floor from memory")
     sheet.bar("summary / floor", floors, at_most=2, moonshot=1.5)
@@ -45,14 +53,6 @@ async def measure(stage: Stage) -> Sheet:
     sheet.bar("page / floor", sheet.ratio(P50, "first page", "page, floor from memory"), at_most=2.2, moonshot=1.6)
     sheet.bar(f"page {last:,} / first", sheet.ratio(P50, f"page {last:,}", "first page"), at_most=1.5, moonshot=1.1)
     return sheet
-
-
-async def _timed(stage: Stage, server: Server, query: str, variables: dict[str, Any]) -> Sample:
-    found = await child.run(
-        "benchmarks.asking:timed", port=server.port, query=query, variables=variables, times=stage.size(200, 50),
-        watched={"server": server.pid, "postgres": await stage.postgres_pid()},
-    )  # fmt: skip
-    return Sample({P50: found["p50"], "p99 ms": found["p99"]}, found["seconds"], found["cpu"])
 
 
 async def _cursor(server: Server, run_id: str, position: int) -> str:
