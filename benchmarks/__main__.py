@@ -18,7 +18,20 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, claims, imports, loop, mixed, prechecks, reads, sends, starting, webhooks, workers
+from benchmarks import (
+    batches,
+    claims,
+    exports,
+    imports,
+    loop,
+    mixed,
+    prechecks,
+    reads,
+    sends,
+    starting,
+    webhooks,
+    workers,
+)
 from benchmarks.sheet import Sheet
 from benchmarks.stage import Stage
 
@@ -34,6 +47,7 @@ FIGURES: dict[str, tuple[Figure, float]] = {
     "reads": (reads.measure, 200),
     "claims": (claims.measure, 300),
     "imports": (imports.measure, 200),
+    "exports": (exports.measure, 240),
     "workers": (workers.measure, 240),
     "mixed": (mixed.measure, 240),
     "starting": (starting.measure, 90),
