@@ -2,9 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow, is_
 from app.domain import ids, requests
 from app.domain.enums import MessageState, RejectionReason, SendRunKind, SendRunStatus
 from app.domain.lifecycle import LIVE_STATES, Dispatch
+
+Place = tuple[datetime, int]
+"""In a run's queue: due since, position."""
 
 PROOF_OF_LIFE = LIVE_STATES - {MessageState.QUEUED, MessageState.SENDING, MessageState.UNCONFIRMED}
 """States that say more than our own intentions: Meta has taken the message, or the guest has it."""
@@ -39,6 +42,8 @@ class Claim:
     recipe: dict[str, Any]
     """Of the run; the same object for all of its claims."""
     values: list[str]
+    place: Place
+    """Where it stood in its run's queue."""
 
     @property
     def attempt_id(self) -> str:
@@ -53,8 +58,12 @@ class Lease:
     reserve: float
 
 
-async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn: int) -> list[Claim]:
+async def claim(
+    uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn: int, behind: Mapping[str, Place]
+) -> list[Claim]:
     """Claim up to ``limit`` due messages of the number's running runs, ``turn`` choosing which run is served first.
+
+    Of each run what stands behind the place in ``behind``; when nothing does, of all. See ``furthest``.
 
     The number's advisory lock comes first and as a statement of its own, so that the statements after it see every block
     that has been committed; whatever inserts a block waits for us, or we for it.
@@ -66,7 +75,10 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
     if not runs:
         return []
     now = await uow.now()
-    picked = await _pick(uow, _rotate(runs, turn), limit, now)
+    in_turn = _rotate(runs, turn)
+    picked = await _pick(uow, in_turn, limit, now, behind)
+    if not picked and behind:
+        picked = await _pick(uow, in_turn, limit, now, {})
     if not picked:
         return []
     await reached(CLAIM_PICKED)
@@ -97,9 +109,58 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
             language=by_id[standing.run_id].template_language,
             recipe=by_id[standing.run_id].recipe,
             values=known[standing.id].values,
+            place=(standing.not_before, known[standing.id].position),
         )
         for standing in going
     ]
+
+
+def furthest(taken: Iterable[Claim]) -> dict[str, Place]:
+    """How far the queue of each of these runs has been taken: where the next claim begins.
+
+    Without it a claim would walk over all that was claimed before it: for as long as anybody reads an older snapshot,
+    PostgreSQL keeps the index entries of rows that have left the queue. It is a hint and no more. What stands before it
+    after all, because another worker's claim was rolled back, is found by the first claim that gets nothing of its run.
+    """
+    places: dict[str, Place] = {}
+    for each in taken:
+        places[each.run_id] = max(each.place, places.get(each.run_id, each.place))
+    return places
+
+
+async def any_due(uow: UnitOfWork, number_id: str, now: datetime, behind: Mapping[str, Place]) -> bool:
+    """Whether a running run of the number has something due behind its place in ``behind``."""
+    columns = {"run_id": SendRunRow.id.type, "not_before": M.not_before.type, "position": M.position.type}
+    taken = uow.rows(columns, [(run_id, *place) for run_id, place in behind.items()], "taken")
+    begin = _place(_START)
+    place = [sa.func.coalesce(taken.c.not_before, begin[0]), sa.func.coalesce(taken.c.position, begin[1])]
+    query = (
+        sa.select(SendRunRow.id)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .outerjoin(taken, taken.c.run_id == SendRunRow.id)
+        .where(
+            SendRunRow.number_id == number_id,
+            is_state(SendRunRow.status, SendRunStatus.RUNNING),
+            RunCountersRow.queued > 0,
+            sa.exists().where(M.run_id == SendRunRow.id, _due(now, place)),
+        )
+        .limit(1)
+    )
+    return (await uow.session.execute(query)).first() is not None
+
+
+def _due(now: datetime, behind: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """In the queue and to go out by now, behind this due time and position: for one run by its index of due messages."""
+    queued = sa.and_(is_state(M.state, MessageState.QUEUED), M.not_before <= now)
+    return sa.and_(queued, sa.tuple_(M.not_before, M.position) > sa.tuple_(*behind))
+
+
+_START: Place = (datetime(1970, 1, 1, tzinfo=UTC), -1)
+"""Before everything that waits."""
+
+
+def _place(place: Place) -> tuple[Any, Any]:
+    return sa.literal(place[0], M.not_before.type), sa.literal(place[1], M.position.type)
 
 
 async def _running_runs(uow: UnitOfWork, number_id: str) -> Sequence[SendRunRow]:
@@ -125,7 +186,9 @@ def _rotate(runs: Sequence[SendRunRow], turn: int) -> list[str]:
     return [run.id for run in (*runs[start:], *runs[:start])]
 
 
-async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) -> list[Standing]:
+async def _pick(
+    uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime, behind: Mapping[str, Place]
+) -> list[Standing]:
     """Due messages run by run, a fair share of each first, then whatever is left of the limit."""
     picked: dict[str, Standing] = {}
     for share in (max(1, limit // len(run_ids)), limit):
@@ -136,8 +199,7 @@ async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) 
             found = await lock_where(
                 uow,
                 M.run_id == run_id,
-                is_state(M.state, MessageState.QUEUED),
-                M.not_before <= now,
+                _due(now, _place(behind.get(run_id, _START))),
                 M.id.not_in(list(picked)),
                 order_by=(M.not_before, M.position),
                 limit=wanted,
@@ -227,9 +289,10 @@ class _Known(NamedTuple):
 
     values: list[str]
     prior_message_id: str | None
+    position: int
 
 
 async def _look_up(uow: UnitOfWork, picked: list[Standing]) -> dict[str, _Known]:
     wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in picked], "wanted")
-    query = sa.select(M.id, M.values, M.prior_message_id).join(wanted, wanted.c.id == M.id)
+    query = sa.select(M.id, M.values, M.prior_message_id, M.position).join(wanted, wanted.c.id == M.id)
     return {row[0]: _Known(*row[1:]) for row in await uow.session.execute(query)}
