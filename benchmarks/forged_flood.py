@@ -27,10 +27,9 @@ import sqlalchemy as sa
 from app.cli.demo.processes import free_port, running
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import Base
+from benchmarks.wedding import APP_SECRET, NUMBER, environment
 from tests.databases import CHOSEN, Databases
 
-SECRET = "app-secret-for-the-benchmark"
-NUMBER = "100000000000001"
 PATH = "/webhooks/whatsapp"
 LIMIT = 300.0
 """Seconds for one database, from the start of its server; then it is given up."""
@@ -47,9 +46,12 @@ class Posted:
         self.statuses[status] += 1
         self.latencies.append(seconds)
 
+    def milliseconds(self, share: float) -> float:
+        """Within which time this share of them was answered."""
+        return 1000 * sorted(self.latencies)[int(share * (len(self.latencies) - 1))]
+
     def line(self, what: str) -> str:
-        ordered = sorted(self.latencies)
-        median, high, most = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99, 1))
+        median, high, most = map(self.milliseconds, (0.5, 0.99, 1))
         answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(self.statuses.items()))
         return f"  {what:<24} median {median:7.1f} ms   p99 {high:7.1f} ms   max {most:7.1f} ms   {answers}"
 
@@ -77,7 +79,7 @@ async def genuine(url: str, numbers: Iterator[int], pace: float, over: Callable[
     async def post(http: httpx.AsyncClient) -> None:
         body = body_of(next(numbers))
         started = time.perf_counter()
-        answer = await http.post(url, content=body, headers={"X-Hub-Signature-256": signature(body, SECRET)})
+        answer = await http.post(url, content=body, headers={"X-Hub-Signature-256": signature(body, APP_SECRET)})
         posted.add(answer.status_code, time.perf_counter() - started)
 
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http, asyncio.TaskGroup() as posts:
@@ -134,14 +136,7 @@ async def rows(db: Database) -> Counter[str]:
 async def measure(url: str, folder: Path, wanted: argparse.Namespace) -> bool:
     """True when the flood did what it should: nothing."""
     port = free_port(8700)
-    env = {
-        "AUTH_SECRET": "made up for a benchmark and long enough",
-        "DATABASE_URL": url,
-        "META_PHONE_NUMBER_ID": NUMBER,
-        "META_WABA_ID": "200000000000001",
-        "META_ACCESS_TOKEN": "none",
-        "META_APP_SECRET": SECRET,
-    }
+    env = environment(url)
     address, numbers, db = f"http://127.0.0.1:{port}", count(), Database(url)
     try:
         serve = running(

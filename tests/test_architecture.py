@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.whatsapp.simulator": {"httpx", "litestar", "msgspec", "app.domain", "app.whatsapp"},
     "app.whatsapp": {"httpx", "msgspec", "app.domain", "app.whatsapp"},
     "app.checkpoints": set(),
-    "app.db": {"sqlalchemy", "alembic", "app.checkpoints", "app.domain", "app.db"},
+    "app.db": {"sqlalchemy", "alembic", "asyncpg", "app.checkpoints", "app.domain", "app.db"},
     # Services know the port to Meta, its codes and what its webhooks say; never the adapter that opens sockets.
     "app.services": {
         "sqlalchemy", "app.checkpoints", "app.logs", "app.domain", "app.db", "app.services", "app.whatsapp.port",
