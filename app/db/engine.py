@@ -10,7 +10,7 @@ import functools
 import os
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -100,6 +100,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, pseudonyms: Pseudonyms | None = None) -> None:
         self.url = make_url(url)
+        self.first: Database = self
+        """Itself, or the one that it stands beside: what is counted per database is counted there."""
         self.pseudonyms = pseudonyms or Pseudonyms()
         self.sqlite = self.url.get_backend_name() == "sqlite"
         # Two pools: readers that take long must not keep Meta waiting, whose webhooks are writers.
@@ -129,6 +131,10 @@ class Database:
             )
             self.signals = PostgresSignals(_signals_engine(self.url))
         self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """``work`` where the units run: here, on the caller's event loop."""
+        return await work
 
     async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
