@@ -31,13 +31,15 @@ def _nothing_personal_is_logged(request: pytest.FixtureRequest) -> Iterator[None
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture(scope="session")
-def databases() -> Databases:
-    return Databases()
+def databases() -> Iterator[Databases]:
+    made = Databases()
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")
