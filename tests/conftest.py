@@ -10,6 +10,8 @@ from app.services.base import REFUSALS
 from tests.databases import CHOSEN, Databases
 from tests.logged import collected
 
+gc.disable()  # until all is collected, see below
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -73,4 +75,5 @@ def pytest_collection_finish() -> None:
     """Let the collector look at what tests make, and not at all that was imported and collected before."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)
