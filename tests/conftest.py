@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from zlib import crc32
 
 import pytest
 
@@ -17,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "logs_anything(reason): this test logs on purpose what no log may hold; the reason is required"
     )
+    config.addinivalue_line(
+        "markers", "either_database: about what lies above the database; each test has one of the two, always the same"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marked = metafunc.definition.get_closest_marker("either_database")
+    if marked and "database_url" in metafunc.fixturenames:
+        chosen = CHOSEN[crc32(metafunc.definition.name.encode()) % len(CHOSEN)]
+        metafunc.definition.add_marker(pytest.mark.parametrize("database_url", [chosen], indirect=True))
 
 
 @pytest.fixture(autouse=True)
