@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
+from zlib import crc32
 
 import pytest
 
@@ -10,11 +11,24 @@ from app.services.base import REFUSALS
 from tests.databases import CHOSEN, Databases
 from tests.logged import collected
 
+gc.disable()  # until all is collected, see below
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "logs_anything(reason): this test logs on purpose what no log may hold; the reason is required"
     )
+    config.addinivalue_line(
+        "markers", "either_database: about what lies above the database; each test has one of the two, always the same"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marked = metafunc.definition.get_closest_marker("either_database")
+    if marked and "database_url" in metafunc.fixturenames:
+        chosen = CHOSEN[crc32(metafunc.definition.name.encode()) % len(CHOSEN)]
+        metafunc.definition.add_marker(pytest.mark.parametrize("database_url", [chosen], indirect=True))
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +45,15 @@ def _nothing_personal_is_logged(request: pytest.FixtureRequest) -> Iterator[None
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture(scope="session")
-def databases() -> Databases:
-    return Databases()
+def databases() -> Iterator[Databases]:
+    made = Databases()
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")
@@ -71,4 +87,5 @@ def pytest_collection_finish() -> None:
     """Let the collector look at what tests make, and not at all that was imported and collected before."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
+import uvloop
 
 from app.db.engine import Database
 from app.db.migrate import upgrade
@@ -50,6 +51,9 @@ class Databases:
         self._serial = 0
         self._free: dict[str, list[str]] = {"sqlite": [], "postgres": []}
         self._engines: dict[str, Database] = {}
+        # What empties PostgreSQL runs between two tests, in a loop of its own, on connections that stay.
+        self._between = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._emptying: dict[str, asyncpg.Connection] = {}
 
     def make(self, kind: str) -> str:
         """A migrated, empty database; returns its URL."""
@@ -70,7 +74,7 @@ class Databases:
         if url.startswith("sqlite"):
             _empty_sqlite(url)
         else:
-            asyncio.run(_empty_postgres(url))
+            self._between.run(self._empty_postgres(url))
         self._free["sqlite" if url.startswith("sqlite") else "postgres"].append(url)
 
     def engine(self, url: str) -> Database:
@@ -82,6 +86,17 @@ class Databases:
     async def close(self) -> None:
         for engine in self._engines.values():
             await engine.close()
+
+    def end(self) -> None:
+        for connection in self._emptying.values():
+            connection.terminate()
+        self._between.close()
+
+    async def _empty_postgres(self, url: str) -> None:
+        connection = self._emptying.get(url)
+        if connection is None or connection.is_closed():
+            connection = self._emptying[url] = await _ready_to_empty(url)
+        await _empty(connection)
 
     def _sqlite(self) -> str:
         if self._sqlite_template is None:
@@ -129,20 +144,30 @@ async def _admin(url: str, *statements: str) -> None:
         await connection.close()
 
 
-async def _empty_postgres(url: str) -> None:
-    """Delete all rows, past the triggers that keep the audit trail; whoever still holds a lock is ended first."""
-    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1))
-    tables = "".join(f'DELETE FROM "{table}";' for table in Base.metadata.tables)
-    statement = f"SET session_replication_role = replica; SET lock_timeout = '1s'; {tables}"
+async def empty_postgres(url: str) -> None:
+    connection = await _ready_to_empty(url)
     try:
-        try:
-            await connection.execute(statement)
-        except asyncpg.LockNotAvailableError:
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            await connection.execute(f"{others} AND pid <> pg_backend_pid()")
-            await connection.execute(statement)
+        await _empty(connection)
     finally:
         await connection.close()
+
+
+async def _ready_to_empty(url: str) -> asyncpg.Connection:
+    """A connection that gets past the triggers which keep the audit trail."""
+    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1))
+    await connection.execute("SET session_replication_role = replica; SET lock_timeout = '1s'")
+    return connection
+
+
+async def _empty(connection: asyncpg.Connection) -> None:
+    """Delete all rows; whoever still holds a lock is ended first."""
+    tables = "".join(f'DELETE FROM "{table}";' for table in Base.metadata.tables)
+    try:
+        await connection.execute(tables)
+    except asyncpg.LockNotAvailableError:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        await connection.execute(f"{others} AND pid <> pg_backend_pid()")
+        await connection.execute(tables)
 
 
 def _empty_sqlite(url: str) -> None:

@@ -10,6 +10,7 @@ import functools
 import os
 import random
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ T = TypeVar("T")
 SQLITE_BUSY_SECONDS = 20
 SETTLE_SECONDS = 1.0
 """How long a checkpoint may wait for readers: writers wait with it."""
+_GIVEN_UP = "given up"
+_STEPS = 1_000_000
+"""Of SQLite's machine, between two looks at whether anybody still waits for the answer: some 30 ms."""
 ATTEMPTS = 6
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 """serialization_failure, deadlock_detected (PostgreSQL, appendix A)."""
@@ -279,7 +283,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
             os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @sa.event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, _record: ConnectionPoolEntry) -> None:
+    def _connect(connection: Any, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver must not send a BEGIN of its own
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -288,13 +292,28 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
         cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not left in a free page of the file
         cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
         cursor.close()
+        given_up = record.info[_GIVEN_UP] = threading.Event()
+        connection.run_async(lambda driver: driver.set_progress_handler(given_up.is_set, _STEPS))
 
     @sa.event.listens_for(engine.sync_engine, "invalidate")
-    def _interrupt(connection: Any, _record: ConnectionPoolEntry, _error: BaseException | None) -> None:
+    def _give_up(connection: Any, record: ConnectionPoolEntry, _error: BaseException | None) -> None:
         # A cancelled task gives its connection up. The thread of that connection hears nothing of it and would bring its
-        # statement to an end first, with the rollback and whoever waits for it standing behind.
-        connection.run_async(lambda driver: driver.interrupt())
+        # statement to an end first, with the rollback and whoever waits for it standing behind. An interrupt would be lost
+        # on a statement that is queued for the thread and has not begun.
+        if _GIVEN_UP in record.info:
+            record.info[_GIVEN_UP].set()
+        # Closing alone would not do: a connection that is closed with a statement half read lives on, and with it the lock
+        # of its transaction, until the collector finds the cursor in some traceback.
+        connection.run_async(_roll_back_next)
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+async def _roll_back_next(driver: Any) -> None:
+    """Queue it for the connection's thread, before the closing that follows. Not waited for: the thread may be busy."""
+    rollback = driver.rollback()
+    with suppress(ValueError):  # it is closed already
+        rollback.send(None)
+    rollback.close()

@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-import textwrap
+import sys
 from functools import cache
 from typing import Any, TypeVar
 
@@ -30,13 +30,18 @@ def described(kind: T) -> T:
 
 
 @cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """A module's classes by name. Read once: inspect.getsource would parse all of the file for each of them."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {statement.name: statement for statement in tree.body if isinstance(statement, ast.ClassDef)}
+
+
+@cache
 def _docstrings(kind: type[Any]) -> dict[str, str]:
     """The docstring of each method, and the string under each annotated attribute, of the class body."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(tree, ast.ClassDef)
     found: dict[str, str] = {}
     previous: ast.stmt | None = None
-    for statement in tree.body:
+    for statement in _classes(kind.__module__)[kind.__qualname__].body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and (text := ast.get_docstring(statement)):
             found[statement.name] = _one_line(text)
         if isinstance(previous, ast.AnnAssign) and isinstance(previous.target, ast.Name):

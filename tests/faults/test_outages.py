@@ -15,7 +15,7 @@ from app.db.engine import Database, UnitOfWork
 from app.db.migrate import upgrade
 from app.db.tables import FactRow, ReceiptRow
 from app.domain.enums import MessageState
-from tests.databases import CHOSEN, Databases, _empty_postgres
+from tests.databases import CHOSEN, Databases, empty_postgres
 from tests.faults.running import Process, eventually
 from tests.faults.support import BLOCKED, OWNER, SEND, Place, phones, place
 from tests.sending.world import status
@@ -136,7 +136,7 @@ async def postgres(server: Postgres) -> AsyncIterator[Database]:
     yield database
     await database.close()
     server.start()  # where a test has failed over it
-    await _empty_postgres(server.url)
+    await empty_postgres(server.url)
 
 
 async def test_requests_that_hang_when_the_end_comes_are_recorded_in_time(

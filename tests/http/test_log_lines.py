@@ -16,7 +16,7 @@ from tests.schema.service import FakeMeta, Service, serving, status, wamid, wedd
 from tests.sending.world import refused
 from tests.whatsapp_simulator.support import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 
 class Lines(logging.Handler):

@@ -6,7 +6,7 @@ from app.db.engine import Database
 from app.http.security import HEADERS, NOTHING, TRANSPORT
 from tests.schema.service import serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 PAGE = {"Accept": "text/html"}
 

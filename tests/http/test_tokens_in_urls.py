@@ -18,7 +18,7 @@ from app.http.requests import NOT_IN_AN_ADDRESS
 from tests.schema.service import serving
 from tests.schema.sockets import PROTOCOL, Socket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 ME = {"query": "{ me { subject } }"}
 HELLO = '{"type": "connection_init", "payload": {"Authorization": "Bearer hunter2"}}'

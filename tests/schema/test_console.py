@@ -9,7 +9,7 @@ from graphql import OperationDefinitionNode, parse, print_ast
 
 from tests.schema.service import Service, Wedding, status, wamid, wedding
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 OPERATIONS = {
     node.name.value: print_ast(node)

@@ -22,7 +22,7 @@ from tests.schema.service import Service, wedding
 from tests.schema.sockets import Socket
 from tests.schema.test_console import OPERATIONS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 SCHEMA = build_schema()._schema  # the very one that runs: one made of its text keeps defaults elsewhere
 

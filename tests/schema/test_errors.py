@@ -13,7 +13,7 @@ from app.schema.errors import AWAY
 from tests.schema.service import FakeMeta, Service, serving, wedding
 from tests.schema.sockets import Socket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 
 class Broken:

@@ -23,7 +23,7 @@ from app.schema.limits import (
 from app.schema.limits import MAX_NESTING as MAX_SELECTIONS
 from tests.schema.sockets import Socket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 
 async def error(document: str) -> GraphQLError:

@@ -13,7 +13,7 @@ from app.schema.rates import PRECHECKS, Rates
 from tests.schema.service import Service, serving, wedding
 from tests.schema.sockets import Socket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 CHANGE = 'mutation { pauseSendRun(id: "x") { id } }'
 PREVIEW = '{ audiencePreview(input: {eventId: "x", audience: {}}) { units } }'

@@ -12,7 +12,7 @@ from tests.schema.service import Service, serving
 from tests.schema.sockets import Socket
 from tests.sign_in import AUDIENCE, ISSUER, OTHER_RSA, RSA, bearer, jwk, sign_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 ME = "{ me { subject displayName } }"
 

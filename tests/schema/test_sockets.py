@@ -11,7 +11,7 @@ from app.schema.rates import MAX_OPEN
 from tests.schema.service import Service, serving, wedding
 from tests.schema.sockets import Socket
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 
 @pytest.fixture
