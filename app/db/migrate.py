@@ -1,6 +1,7 @@
 """Alembic, configured in code: ``upgrade`` brings a database to the newest revision, ``current`` tells where it stands."""
 
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,8 +19,24 @@ _LOCK = 7_204_577_219_313_001
 """Two processes that start at once migrate one after the other."""
 
 
-class NewerDatabaseError(Exception):
-    """The database is at a revision that this code does not have. The message is one line for the operator."""
+_LOCK_SECONDS: Final = 5
+"""How long a migration waits for a table: whoever comes after it waits too, so it gives up before that is an outage."""
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+"""PostgreSQL, appendix A."""
+
+
+class MigrationError(Exception):
+    """The database was not migrated, and nothing in it has changed. The message is one line for the operator."""
+
+
+class NewerDatabaseError(MigrationError):
+    """The database is at a revision that this code does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was migrated by a newer version of this program. Run that version, or set DATABASE_URL to "
+            "another database."
+        )
 
 
 def configuration(connection: sa.Connection | None = None) -> Config:
@@ -37,22 +54,32 @@ def newest() -> str:
     return head
 
 
+def known() -> frozenset[str]:
+    """All revisions that this code has."""
+    return frozenset(each.revision for each in ScriptDirectory.from_config(configuration()).walk_revisions())
+
+
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Migrate the database at ``url``; does nothing where it is up to date. Raises NewerDatabaseError."""
+    """Migrate the database at ``url``, all or nothing; does nothing where it is up to date. Raises MigrationError."""
     database = Database(url)
     try:
         async with database.connection() as connection:
             if not database.sqlite:
                 await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+                await connection.execute(sa.text(f"SET lock_timeout = '{_LOCK_SECONDS}s'"))
             await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
             await connection.commit()
     except CommandError as error:
         if not isinstance(error.__cause__, ResolutionError):
             raise
-        raise NewerDatabaseError(
-            "The database was migrated by a newer version of this program. Run that version, or set DATABASE_URL to "
-            "another database."
-        ) from error
+        raise NewerDatabaseError from error
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise MigrationError(
+            f"A table was in use for longer than {_LOCK_SECONDS} s, perhaps by a backup, so nothing was changed. "
+            "Run: invites migrate, once that is over."
+        ) from None
     finally:
         await database.close()
 
