@@ -1,5 +1,6 @@
 """Alembic, configured in code: ``upgrade`` brings a database to the newest revision, ``current`` tells where it stands."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,14 @@ _LOCK = 7_204_577_219_313_001
 """Two processes that start at once migrate one after the other."""
 
 
-_LOCK_SECONDS: Final = 5
-"""How long a migration waits for a table: whoever comes after it waits too, so it gives up before that is an outage."""
-_LOCK_NOT_AVAILABLE: Final = "55P03"
-"""PostgreSQL, appendix A."""
+_LOCK_SECONDS: Final = 0.5
+"""How long a migration waits for a table in use: whoever comes after it waits too. Less than PostgreSQL's
+``deadlock_timeout``, so that where the two wait for each other it is the migration that gives way."""
+_ATTEMPTS: Final = 20
+_PAUSE_SECONDS: Final = 1.0
+"""Between two attempts, for those who waited."""
+_IN_USE: Final = frozenset({"55P03", "40P01"})
+"""lock_not_available, deadlock_detected (PostgreSQL, appendix A)."""
 
 
 class MigrationError(Exception):
@@ -63,25 +68,35 @@ async def upgrade(url: str, revision: str = "head") -> None:
     """Migrate the database at ``url``, all or nothing; does nothing where it is up to date. Raises MigrationError."""
     database = Database(url)
     try:
-        async with database.connection() as connection:
-            if not database.sqlite:
-                await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-                await connection.execute(sa.text(f"SET lock_timeout = '{_LOCK_SECONDS}s'"))
-            await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
-            await connection.commit()
+        for _ in range(_ATTEMPTS):
+            if await _upgraded(database, revision):
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
     except CommandError as error:
         if not isinstance(error.__cause__, ResolutionError):
             raise
         raise NewerDatabaseError from error
-    except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise
-        raise MigrationError(
-            f"A table was in use for longer than {_LOCK_SECONDS} s, perhaps by a backup, so nothing was changed. "
-            "Run: invites migrate, once that is over."
-        ) from None
     finally:
         await database.close()
+    raise MigrationError(
+        "A table was in use all the time, perhaps by a backup, so nothing was changed. Once that is over, run: invites migrate"
+    )
+
+
+async def _upgraded(database: Database, revision: str) -> bool:
+    """In one transaction; False when others had a table in use."""
+    try:
+        async with database.connection() as connection:
+            if not database.sqlite:
+                await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                await connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
+            await connection.run_sync(lambda sync: command.upgrade(configuration(sync), revision))
+            await connection.commit()
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _IN_USE:
+            return False
+        raise
+    return True
 
 
 async def current(database: Database) -> str | None:

@@ -38,7 +38,8 @@ async def test_a_migration_gives_up_rather_than_let_everybody_wait(
     """What waits for a table (for the end of a backup, say) is waited for by all who come after it."""
     if "postgres" not in CHOSEN:
         pytest.skip("about PostgreSQL, which TEST_DATABASES leaves out")
-    monkeypatch.setattr(migrate, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "_ATTEMPTS", 2)
+    monkeypatch.setattr(migrate, "_PAUSE_SECONDS", 0.0)
     url = await asyncio.to_thread(databases.bare, "postgres")  # it runs a loop of its own
     await upgrade(url, "0005")
     database = Database(url)
