@@ -23,7 +23,7 @@ _LOCK = 7_204_577_219_313_001
 _LOCK_SECONDS: Final = 0.5
 """How long a migration waits for a table in use: whoever comes after it waits too. Less than PostgreSQL's
 ``deadlock_timeout``, so that where the two wait for each other it is the migration that gives way."""
-_ATTEMPTS: Final = 20
+_ATTEMPTS: Final = 60
 _PAUSE_SECONDS: Final = 1.0
 """Between two attempts, for those who waited."""
 _IN_USE: Final = frozenset({"55P03", "40P01"})

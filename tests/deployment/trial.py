@@ -11,16 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
 
 from app.auth import issue_token
 from app.cli.demo import documents
 from app.cli.demo.client import Caller
 from app.config import Settings
 from app.db.migrate import newest
-from tests.deployment import files, postgres
+from tests.deployment import face, files, postgres
 from tests.deployment.load import Load
 from tests.deployment.machine import META_TOKEN, Machine, tracebacks
 
@@ -110,56 +107,8 @@ class Trial:
         self.check("invites doctor", "fail" not in doctor)
 
     async def face(self) -> None:
-        """What nginx adds, keeps and refuses."""
-        async with httpx.AsyncClient(base_url=self.at.base, verify=self.at.trusted, trust_env=False) as http:
-            answer = await http.post(
-                "/graphql", json={"query": "{ __typename }"}, headers={"X-Request-Id": "a-strangers-own"}
-            )
-            self.check("HSTS over https", "max-age" in answer.headers.get("strict-transport-security", ""))
-            name = answer.headers["x-request-id"]
-            self.check("X-Request-Id is nginx's", name in self.at.access_log.read_text() and name != "a-strangers-own")
-            for path in ("/health/ready", "/health/live", "/metrics", "/"):
-                answer = await http.get(path)
-                self.check(f"{path} is not public", answer.status_code == 404)
-            huge = await http.post("/webhooks/whatsapp", content=b" " * (3 * 2**20 + 1))
-            self.check("3 MiB for a webhook", huge.status_code == 413)
-            most = await http.post("/webhooks/whatsapp", content=b" " * (3 * 2**20))
-            self.check("and not less", most.status_code == 401, most.status_code)
-            token = "x" * (8192 - len("Bearer "))
-            answer = await http.post(
-                "/graphql", json={"query": "{ me { id } }"}, headers={"Authorization": f"Bearer {token}"}
-            )
-            self.check(
-                "the longest token reaches the service",
-                "UNAUTHENTICATED" in answer.text or "errors" in answer.text,
-                answer.status_code,
-            )
-            word = self.at.settings["META_VERIFY_TOKEN"]
-            hub = {"hub.mode": "subscribe", "hub.verify_token": word, "hub.challenge": "1158201444"}
-            answer = await http.get("/webhooks/whatsapp", params=hub)
-            self.check("Meta's confirmation", answer.text == "1158201444")
-            self.check("the verify token is in no log", word not in self.at.access_log.read_text())
-            moved = await http.get(f"http://127.0.0.1:{self.at.http}/graphql")
-            self.check("http leads to https", moved.status_code == 301)
-        for origin, welcome in ((self.at.base, True), ("https://elsewhere.example", False)):
-            self.check(f"a websocket from {'here' if welcome else 'elsewhere'}", await self._opens(origin) is welcome)
-        port = next(iter(self.at.servers.values()))
-        async with httpx.AsyncClient(trust_env=False) as http:
-            bearer = {"Authorization": f"Bearer {self.at.settings['METRICS_TOKEN']}"}
-            answer = await http.get(f"http://127.0.0.1:{port}/metrics", headers=bearer)
-            self.check("/metrics on the server's own port", "invites_database_up 1" in answer.text)
-
-    async def _opens(self, origin: str) -> bool:
-        try:
-            async with connect(
-                self.at.base.replace("https", "wss") + "/graphql", ssl=self.at.trusted, origin=origin,  # type: ignore[arg-type]
-                subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None,
-            ) as socket:  # fmt: skip
-                payload = {"Authorization": f"Bearer {self.token()}"}
-                await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
-                return bool(json.loads(await socket.recv())["type"] == "connection_ack")
-        except InvalidStatus:
-            return False
+        for what, holds, shown in await face.looked_at(self.at, self.token()):
+            self.check(what, holds, shown)
 
     async def wedding(self) -> None:
         rows = "\n".join(f"Guest {k},98200 1{k:04d}" for k in range(GUESTS))
