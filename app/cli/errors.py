@@ -1,7 +1,7 @@
 """What the operator is told about an error that is no fault of the program."""
 
 from app.config import SettingsError
-from app.db.migrate import NewerDatabaseError
+from app.db.migrate import MigrationError
 from app.domain.errors import AppError
 from app.services.failures import database_is_away
 
@@ -11,7 +11,7 @@ def sentence_of(error: Exception) -> str | None:
     match error:
         case AppError():
             return error.message
-        case SettingsError() | NewerDatabaseError():
+        case SettingsError() | MigrationError():
             return str(error)
         case _ if database_is_away(error):
             # The driver's own message may hold the address with its password.

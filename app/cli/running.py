@@ -9,6 +9,7 @@ import click
 
 from app.config import Settings
 from app.db.engine import Database
+from app.db.migrate import NewerDatabaseError
 from app.main import build_database, build_services
 from app.metrics import Metrics
 from app.services.base import Actor
@@ -37,12 +38,17 @@ def _may_be_there(database: Database) -> bool:
 
 
 async def require_migrated(database: Database) -> None:
-    """Raises ClickException unless the database is there and at the newest migration."""
+    """Raises ClickException or NewerDatabaseError unless the database is there and at this version's schema.
+
+    One that is ahead is for who was there before: nobody knows by how many versions, so nothing starts on it.
+    """
     state = await state_of(database)
     if state is DatabaseState.AWAY:
         raise click.ClickException("The database cannot be reached. See that it runs and that DATABASE_URL is right.")
     if state is DatabaseState.NOT_MIGRATED:
         raise click.ClickException("The database is not at this version's schema. Run: invites migrate")
+    if state is DatabaseState.AHEAD:
+        raise NewerDatabaseError
 
 
 @asynccontextmanager

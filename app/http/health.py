@@ -1,12 +1,15 @@
 """Probes for whoever runs the service. They name no secret, no address and no workspace."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from app.domain.texts import OVERDUE, TAKEN_TWICE
 from app.services.health import Concerns, DatabaseState
+
+_USABLE: Final = frozenset({DatabaseState.OK, DatabaseState.AHEAD})
 
 
 def health_routes(
@@ -31,7 +34,7 @@ def health_routes(
         A webhook that is not set up, and messages that a person should look at, are told but stop nobody.
         """
         state, sending = await database(), dispatcher()
-        found = await concerns() if state is DatabaseState.OK else None
+        found = await concerns() if state in _USABLE else None
         stuck = webhooks_stuck()
         reason = _reason(state, sending, stuck=stuck)
         return Response(
@@ -51,7 +54,7 @@ def health_routes(
 
 def _reason(database: DatabaseState, dispatcher: str, *, stuck: bool) -> str | None:
     """The first thing to mend; None when all is well."""
-    if database is not DatabaseState.OK:
+    if database not in _USABLE:
         return "database-away" if database is DatabaseState.AWAY else "not-migrated"
     if dispatcher in {"stopped", "stuck"}:
         return f"dispatcher-{dispatcher}"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app.db.engine import Database, UnitOfWork
 from app.db.messages import M
-from app.db.migrate import current, newest
+from app.db.migrate import current, known, newest
 from app.db.tables import is_state
 from app.domain.enums import MessageState
 from app.services.base import utc_now
@@ -21,12 +21,14 @@ _PATIENCE: Final = 5.0
 """Seconds: a probe that waits longer is no better than one that fails."""
 
 
-_newest = cache(newest)
-"""It reads the folder of migrations, which does not change while the process runs."""
+_newest, _known = cache(newest), cache(known)
+"""They read the folder of migrations, which does not change while the process runs."""
 
 
 class DatabaseState(StrEnum):
     OK = "ok"
+    AHEAD = "ahead: a newer version has migrated it"
+    """An upgrade is under way: every migration leaves the version before it at work (docs/deployment.md)."""
     AWAY = "away"
     NOT_MIGRATED = "not migrated: run 'invites migrate'"
 
@@ -75,4 +77,6 @@ class Health:
             if not database_is_away(error):
                 raise
             return DatabaseState.AWAY
-        return DatabaseState.OK if found == _newest() else DatabaseState.NOT_MIGRATED
+        if found == _newest():
+            return DatabaseState.OK
+        return DatabaseState.NOT_MIGRATED if found is None or found in _known() else DatabaseState.AHEAD

@@ -68,7 +68,7 @@ def test_a_database_of_a_newer_version_is_one_line(settings: pytest.MonkeyPatch,
 
     with_database(url, age)
     settings.setenv("DATABASE_URL", url)
-    for command in (["migrate"], ["serve", "--port", "0"]):
+    for command in (["migrate"], ["serve", "--port", "0"], ["serve", "--port", "0", "--no-migrate"]):
         result = invites(*command)
         assert result.exit_code == 1
         assert "newer version" in the_line(result)

@@ -1,5 +1,6 @@
 """Migrations and tables agree, and the audit trail cannot be rewritten, on both databases."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,11 +8,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from app.db import migrate
 from app.db.engine import Database, UnitOfWork
-from app.db.migrate import current, newest, upgrade
+from app.db.migrate import MigrationError, current, newest, upgrade
 from app.db.tables import AuditRow, Base
 from app.domain import ids
 from app.domain.enums import AuditAction
+from tests.databases import CHOSEN, Databases
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +30,31 @@ async def test_migrated_database_equals_the_tables(db: Database) -> None:
 async def test_upgrading_twice_changes_nothing(db: Database, database_url: str) -> None:
     await upgrade(database_url)
     assert await current(db) == newest()
+
+
+async def test_a_migration_gives_up_rather_than_let_everybody_wait(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for a table (for the end of a backup, say) is waited for by all who come after it."""
+    if "postgres" not in CHOSEN:
+        pytest.skip("about PostgreSQL, which TEST_DATABASES leaves out")
+    monkeypatch.setattr(migrate, "_ATTEMPTS", 2)
+    monkeypatch.setattr(migrate, "_PAUSE_SECONDS", 0.0)
+    url = await asyncio.to_thread(databases.bare, "postgres")  # it runs a loop of its own
+    await upgrade(url, "0005")
+    database = Database(url)
+    try:
+        async with database.connection() as backup:
+            await backup.execute(sa.text("LOCK TABLE do_not_message IN ACCESS SHARE MODE"))
+            with pytest.raises(MigrationError, match="perhaps by a backup"):
+                async with asyncio.timeout(20):
+                    await upgrade(url)
+            await backup.rollback()
+        assert await current(database) == "0005"
+        await upgrade(url)
+        assert await current(database) == newest()
+    finally:
+        await database.close()
 
 
 REWRITES = {

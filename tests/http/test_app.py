@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app import worker
 from app.db.engine import Database, UnitOfWork
-from app.db.migrate import upgrade
+from app.db.migrate import newest, upgrade
 from app.db.tables import MessageRow, NumberRow, WorkspaceRow
 from app.domain.enums import MessageState
 from app.domain.texts import OVERDUE, TAKEN_TWICE
@@ -101,6 +101,24 @@ async def test_not_ready_while_the_database_is_away_or_old(db: Database, tmp_pat
             }  # fmt: skip
             await elsewhere.close()
         assert (await service.http.get("/health/live")).status_code == 200
+
+
+async def test_ready_while_a_newer_version_has_migrated_the_database(db: Database) -> None:
+    """Else every process would be taken out of service at once, before the first of the new ones is there."""
+    async with db.connection() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.commit()
+    try:
+        async with serving(db, dispatch=False) as service:
+            response = await service.http.get("/health/ready")
+            told = response.json()
+            assert (response.status_code, told["status"]) == (200, "ok")
+            assert told["database"] == "ahead: a newer version has migrated it"
+            assert told["takenTwice"] == 0
+    finally:
+        async with db.connection() as connection:
+            await connection.execute(sa.text("UPDATE alembic_version SET version_num = :n"), {"n": newest()})
+            await connection.commit()
 
 
 async def test_not_ready_when_the_dispatcher_has_died(db: Database) -> None:

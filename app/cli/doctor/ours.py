@@ -44,6 +44,9 @@ def database(state: DatabaseState) -> list[Finding]:
     reachable = Finding("ok", "Database", "reachable")
     if state is DatabaseState.OK:
         return [reachable, Finding("ok", "Migrations", "at this version's schema")]
+    if state is DatabaseState.AHEAD:
+        todo = "Run that version: this one goes on where it runs, and does not start again."
+        return [reachable, Finding("fail", "Migrations", "a newer version has migrated it.", todo)]
     return [reachable, Finding("fail", "Migrations", "not at this version's schema.", "Run: invites migrate")]
 
 

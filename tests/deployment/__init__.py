@@ -1,0 +1,1 @@
+"""The deployment guide, tried on this machine: ``python -m tests.deployment``."""
