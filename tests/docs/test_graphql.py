@@ -128,7 +128,8 @@ class Reader:
 
     async def watch(self, name: str, completed: str) -> list[Any]:
         """What a subscription shows until the run is so."""
-        operation, shown = GUIDE[name], []
+        operation = GUIDE[name]
+        shown: list[Any] = []
         async with Socket(self.service.app, self.service.token(f"{operation.person}@example.org")) as socket:
             await socket.subscribe("1", operation.document, self.variables(operation))
             while not shown or shown[-1]["status"] != completed:

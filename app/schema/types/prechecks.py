@@ -238,7 +238,8 @@ class Precheck:
         self, first: Annotated[int | None, strawberry.argument(description="How many, 1 to 100.")] = DEFAULT_PREVIEWS
     ) -> list[MessagePreview]:
         """What the first eligible recipients would read."""
-        eligible = _matching(self.result.candidates, Verdict.ELIGIBLE, "")
+        # Without a template, or without what fills it, there is nothing to read.
+        eligible = [each for each in _matching(self.result.candidates, Verdict.ELIGIBLE, "") if each.text]
         page = slice_of(eligible, DEFAULT_PREVIEWS if first is None else first, None, version="", scope="")
         return [
             MessagePreview(recipient_name=each.recipient_name, text=each.text, media_url=each.media_url)
