@@ -69,13 +69,13 @@ class AudienceTrace:
 @described
 @strawberry.type
 class Candidate:
-    """A phone that the audience comes to, or a household with none, with what policy says."""
+    """A phone that the selection comes to, or a household with none, and whether it gets the invite."""
 
     candidate: strawberry.Private[DomainCandidate]
     recipient_name: str
     """As the invite would call the recipient."""
     phone: str | None
-    """E.164; null when the household has no usable one."""
+    """With its country code, such as +919820012345; null when the household has no usable one."""
     verdict: Verdict
     """Whether it would be messaged."""
     rejection: Rejection | None
@@ -154,7 +154,7 @@ class Warning:  # noqa: A001 - the contract's name
 @described
 @strawberry.type
 class Precheck:
-    """The candidate list of a send with a verdict for each, and a token that pins it."""
+    """Who would get an invite and who not, and a token that stands for exactly this."""
 
     result: strawberry.Private[prechecks.Precheck]
     token: str | None
