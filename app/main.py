@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from litestar.datastructures import State
 
 from app.auth import verifier_for
 from app.config import Settings
+from app.db.aside import DatabaseAside
 from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
@@ -140,6 +141,8 @@ class Running:
     """What exists between start and stop of an app."""
 
     services: Services | None = None
+    apart: Services | None = None
+    """Those for large requests. Their units of work run aside, see ``db.aside``; on SQLite the same as all."""
     worker: Worker | None = None
     dispatcher: "asyncio.Task[None] | None" = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -147,6 +150,10 @@ class Running:
     def use(self) -> Services:
         assert self.services is not None, "requests come after the start"
         return self.services
+
+    def use_apart(self) -> Services:
+        assert self.apart is not None, "requests come after the start"
+        return self.apart
 
     def wake(self) -> None:
         if self.worker is not None:
@@ -179,9 +186,21 @@ def create_app(
             meta = None if sender and directory else build_meta(settings)
             if meta is not None:
                 await stack.enter_async_context(meta)
-            running.services = await build_services(settings, database, directory or meta, metrics, running.wake)
-            stack.push_async_callback(running.services.intake.drain)
-            stack.push_async_callback(running.services.live.close)
+            services = await build_services(settings, database, directory or meta, metrics, running.wake)
+            stack.push_async_callback(services.intake.drain)
+            stack.push_async_callback(services.live.close)
+            running.services = running.apart = services
+            # SQLite's one writer is everybody's, and its weddings have no list that long.
+            if db is None and not database.sqlite:
+                aside = DatabaseAside(database)
+                stack.push_async_callback(aside.close)
+                loop = asyncio.get_running_loop()
+
+                def wake() -> None:
+                    loop.call_soon_threadsafe(running.wake)
+
+                running.apart = apart = await build_services(settings, aside, None, metrics, wake)
+                running.services = replace(services, guests=apart.guests, prechecks=apart.prechecks, sends=apart.sends)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:
                 running.worker = build_worker(settings, running.services, used_sender, metrics)
@@ -208,6 +227,7 @@ def create_app(
             graphql_controller(
                 build_schema(introspection=settings.graphiql, query_timeout=settings.query_timeout),
                 running.use,
+                running.use_apart,
                 identify,
                 metrics.operation,
                 rates,

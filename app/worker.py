@@ -42,8 +42,10 @@ PACE_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 BATCH = 200
 """Outcomes a transaction."""
-GATHER_SECONDS = 0.01
-"""How long the recorder waits for more outcomes before it writes: one commit then serves many."""
+GATHER_SECONDS = 0.03
+"""How long the recorder waits for more outcomes before it writes: one commit, and one set of statements, serves many."""
+MOST_UNWRITTEN = 10 * BATCH
+"""Outcomes that wait for the recorder; beyond that nothing is claimed, so that memory stays bounded."""
 LONGEST_PAUSE = 5.0
 STUCK_SECONDS = 120.0
 """Longer than any wait that ends by itself: for a connection (60), for SQLite's lock (20)."""
@@ -92,6 +94,8 @@ class Worker:
         self._stopping = False
         self._turn = 0
         self._dry = 0
+        self._more = False
+        """The last claim got all it asked for, so there is surely something due: no need to ask."""
         self._unwritten = 0
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._pumped_at = self._recorded_at = time.monotonic()
@@ -158,20 +162,25 @@ class Worker:
 
     async def _claim_some(self) -> float:
         """Start what may go out now; returns how long to wait before looking again."""
+        if self._unwritten >= MOST_UNWRITTEN:
+            return PACE_SECONDS
         free = self._sending.concurrency - len(self._calls)
-        if free < max(1, self._sending.concurrency // 4):
+        if free < max(1, self._sending.concurrency // 2):  # a claim costs the same whatever it takes
             await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
             return 0.0
         number_id = self._sending.number_id
-        if not await self._dispatch.has_due(number_id):
+        if not self._more and not await self._dispatch.has_due(number_id):
             return IDLE_SECONDS
         allowed = await self._dispatch.take_tokens(number_id, free)
         if not allowed:
+            self._more = False
             self._dry = min(self._dry + 1, 4)
             return min(IDLE_SECONDS, PACE_SECONDS * 2.0 ** (self._dry - 1))
         self._dry = 0
         self._turn += 1
-        for claim in await self._dispatch.claim(number_id, allowed, self._turn):
+        claims = await self._dispatch.claim(number_id, allowed, self._turn)
+        self._more = len(claims) == allowed
+        for claim in claims:
             task = asyncio.create_task(self._call(claim))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
@@ -227,18 +236,10 @@ class Worker:
     async def _record(self) -> None:
         while True:
             batch = [await self._finished.get()]
-            deadline = time.monotonic() + GATHER_SECONDS
-            while len(batch) < BATCH:
-                try:
-                    batch.append(self._finished.get_nowait())
-                except asyncio.QueueEmpty:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        break
-                    try:
-                        batch.append(await asyncio.wait_for(self._finished.get(), left))
-                    except TimeoutError:
-                        break
+            if self._finished.qsize() < BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
+            while len(batch) < BATCH and not self._finished.empty():
+                batch.append(self._finished.get_nowait())
             await self._until_done(
                 "record outcomes", functools.partial(self._dispatch.record, self._sending.number_id, batch)
             )

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -17,7 +18,20 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, webhooks
+from benchmarks import (
+    batches,
+    claims,
+    exports,
+    imports,
+    loop,
+    mixed,
+    prechecks,
+    reads,
+    sends,
+    starting,
+    webhooks,
+    workers,
+)
 from benchmarks.sheet import Sheet
 from benchmarks.stage import Stage
 
@@ -26,6 +40,17 @@ Figure = Callable[[Stage], Awaitable[Sheet]]
 FIGURES: dict[str, tuple[Figure, float]] = {
     "webhooks": (webhooks.measure, 150),
     "batches": (batches.measure, 120),
+    "sends": (sends.measure, 120),
+    "loop": (loop.tens, 150),
+    "loop-3": (loop.threes, 150),
+    "prechecks": (prechecks.measure, 300),
+    "reads": (reads.measure, 200),
+    "claims": (claims.measure, 300),
+    "imports": (imports.measure, 200),
+    "exports": (exports.measure, 240),
+    "workers": (workers.measure, 240),
+    "mixed": (mixed.measure, 240),
+    "starting": (starting.measure, 90),
 }
 """Each with the seconds after which it is given up."""
 
@@ -33,6 +58,9 @@ FIGURES: dict[str, tuple[Figure, float]] = {
 async def run(name: str, rounds: int, *, quick: bool) -> Sheet:
     """One figure, in a folder and with a PostgreSQL of its own; what it started is gone afterwards."""
     figure, limit = FIGURES[name]
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # else what was started would stay
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="invites-bench-", ignore_cleanup_errors=True))
         async with asyncio.timeout(limit):
@@ -67,6 +95,9 @@ def main() -> int:
         started = time.perf_counter()
         try:
             sheet = asyncio.run(run(name, wanted.rounds, quick=wanted.quick))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            print(f"\n{name}: stopped", file=sys.stderr)
+            return 1
         except Exception as error:  # noqa: BLE001 - the other figures are still wanted
             failed = True
             print(f"\n{name}: given up, {type(error).__name__}: {error}", file=sys.stderr)

@@ -117,6 +117,6 @@ async def post(
         "seconds": wall,
         "p50": 1000 * ordered[len(ordered) // 2],
         "p99": 1000 * ordered[int(0.99 * (len(ordered) - 1))],
-        "cpu": {name: after[name] - before.get(name, after[name]) for name in watched}
+        "cpu": {name: spent - before.get(name, spent) for name, spent in after.items()}
         | {"load": time.process_time() - own},
     }

@@ -1,6 +1,7 @@
 """Servers that exist for a comparison only: ``python -m benchmarks.serving KIND --port PORT``, served like the product.
 
-Floors check a webhook's signature and store nothing; ``single`` is the product with one transaction a webhook.
+Floors check a webhook's signature and store nothing, or answer GraphQL from memory; ``single`` is the product with one
+transaction a webhook.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from app.cli.server import listen, run_here
 from app.config import Settings
 from app.services.intake import Ingests
 from app.whatsapp.webhook import signature_matches
+from benchmarks import memory
 from benchmarks.stage import APP_SECRET
 from benchmarks.statuses import PATH
 
@@ -98,7 +100,7 @@ def single() -> Any:
 
 
 KINDS: Final[dict[str, Callable[[], Any]]] = {
-    "litestar-route": litestar_route, "litestar-asgi": litestar_asgi, "bare": bare, "single": single,
+    "litestar-route": litestar_route, "litestar-asgi": litestar_asgi, "bare": bare, "single": single, "graphql": memory.application,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +18,7 @@ import httpx
 
 from app.cli.demo.processes import free_port, tail
 from app.config import described
-from benchmarks.usage import cpu_of, memory_of
+from benchmarks.usage import memory_of
 
 APP_SECRET = "app-secret-for-the-benchmark"
 AUTH_SECRET = "made up for a benchmark and long enough"
@@ -43,10 +43,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def cpu(self) -> float:
-        return cpu_of(self.pid)
 
     @property
     def peak(self) -> float:
@@ -87,9 +83,9 @@ class Stage:
     async def postgres_pid(self) -> int:
         return (await self._cluster())[1]
 
-    async def serve(self, url: str, *arguments: str, kind: str = "app", **env: str) -> Server:
+    async def serve(self, url: str, *arguments: str, kind: str = "app", port: int | None = None, **env: str) -> Server:
         """``python -m app serve`` on a database; ``kind`` may name a factory of ``benchmarks.serving`` instead."""
-        port = self._port()
+        port = port or self.port()
         command = ["app", "serve"] if kind == "app" else ["benchmarks.serving", kind]
         ready = "/health/ready" if kind == "app" else "/"
         return await self.start(
@@ -98,13 +94,28 @@ class Stage:
 
     async def start(self, name: str, command: list[str], port: int, ready: str, *, url: str, **env: str) -> Server:
         """Any module of ours as a process, until the figure ends."""
-        log = self.folder / f"{name}.log"
         begun = time.perf_counter()
-        process = await self.stack.enter_async_context(_process(command, settings(url) | env, log))
+        process, log = await self._begin(name, command, url, env)
         await _until_ready(process, name, log, f"http://127.0.0.1:{port}{ready}")
         return Server(name, process.pid, port, time.perf_counter() - begun)
 
-    def _port(self) -> int:
+    async def background(self, name: str, command: list[str], *, url: str, **env: str) -> int:
+        """The same for what does not listen; returns its process id."""
+        process, _ = await self._begin(name, command, url, env)
+        return process.pid
+
+    def within(self, stack: contextlib.AsyncExitStack) -> "Stage":
+        """The same stage for a part of the figure: what is started there ends with ``stack``."""
+        return replace(self, stack=stack)
+
+    async def _begin(
+        self, name: str, command: list[str], url: str, env: Mapping[str, str]
+    ) -> tuple[asyncio.subprocess.Process, Path]:
+        log = self.folder / f"{name}.log"
+        return await self.stack.enter_async_context(_process(command, settings(url) | dict(env), log)), log
+
+    def port(self) -> int:
+        """One that nobody listens on yet."""
         self._ports = free_port(self._ports + 1)
         return self._ports
 

@@ -27,7 +27,7 @@ def status_json(serial: int, place: int, step: int) -> str:
     status, second = STEPS[step], FIRST_SECOND + 60 * step
     return (
         f'{{"id":"{provider_id(serial, place)}","status":"{status}","timestamp":"{second}",'
-        f'"recipient_id":"9198{place % 100_000_000:08d}","biz_opaque_callback_data":"{message_id(serial, place)}.1",'
+        f'"recipient_id":"9197{place % 100_000_000:08d}","biz_opaque_callback_data":"{message_id(serial, place)}.1",'
         '"conversation":{"id":"0123456789abcdef0123456789abcdef","origin":{"type":"utility"}},'
         '"pricing":{"billable":true,"pricing_model":"PMP","category":"utility","type":"regular"}}'
     )
@@ -60,11 +60,14 @@ def bodies(serial: int, messages: int, each: int) -> Iterator[bytes]:
         yield body(group)
 
 
+def signature(raw: bytes) -> str:
+    return "sha256=" + hmac.new(APP_SECRET.encode(), raw, hashlib.sha256).hexdigest()
+
+
 def signed(raw: bytes) -> bytes:
     """The whole request, as it goes over the wire."""
-    signature = hmac.new(APP_SECRET.encode(), raw, hashlib.sha256).hexdigest()
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {len(raw)}\r\n\r\n"
+        f"X-Hub-Signature-256: {signature(raw)}\r\nContent-Length: {len(raw)}\r\n\r\n"
     )
     return head.encode() + raw

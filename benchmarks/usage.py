@@ -32,8 +32,17 @@ def cpu_of(pid: int) -> float:
 
 
 def cpu_of_all(watched: Mapping[str, int]) -> dict[str, float]:
-    """The same for several, by the names that they are given."""
-    return {name: cpu_of(pid) for name, pid in watched.items()}
+    """The same for several, by the names that they are given, and of the whole machine: who else was at work shows there."""
+    return {name: cpu_of(pid) for name, pid in watched.items()} | {"machine": _machine()}
+
+
+def _machine() -> float:
+    with suppress(OSError):
+        user, nice, system, _idle, _waiting, irq, soft, stolen, *_ = (
+            int(value) for value in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:]
+        )
+        return (user + nice + system + irq + soft + stolen) / _TICKS
+    return 0.0
 
 
 def memory_of(pid: int, field: str = "VmHWM") -> float:

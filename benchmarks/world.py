@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from app.config import Settings
+from app.db.bulk import write
 from app.db.engine import Database, UnitOfWork
 from app.db.migrate import upgrade
-from app.db.tables import AttemptRow, MessageRow, RunCountersRow
+from app.db.tables import AttemptRow, GuestUnitRow, MessageRow, PersonRow, RunCountersRow
 from app.domain.audience import Audience
 from app.domain.enums import EventStatus, MessageState, ParameterSource, TemplateComponent
 from app.domain.guest_list import GuestRow
@@ -24,6 +24,7 @@ from app.services.base import Actor
 from app.services.bundle import Services
 from app.services.sends import SendSuccess
 from app.whatsapp.port import NumberProfile, ProviderTemplate
+from benchmarks.copying import Copier
 from benchmarks.stage import settings
 from benchmarks.statuses import SPACE, SPREAD
 
@@ -82,29 +83,44 @@ class World:
         assert isinstance(result, SendSuccess), result
         return result.run.id
 
-    async def import_guests(self, count: int) -> None:
-        """Four guests in three households. No phone is the household's own, so each guest gets a message."""
-        rows = [
-            GuestRow(k, f"Household {k * 3 // 4}", f"Guest {k}", f"+9198{k:08d}", None, (), primary=False)
-            for k in range(1, count + 1)
-        ]
-        await self.services.guests.import_guests(
-            OWNER, workspace_id=self.workspace_id, csv=None, rows=rows, file_name=None
-        )
-
-    async def run_of(self, count: int, state: MessageState = MessageState.ACCEPTED) -> tuple[int, str]:
+    async def run_of(
+        self, count: int, state: MessageState = MessageState.ACCEPTED, *, evidence: bool = True
+    ) -> tuple[int, str]:
         """A run with ``count`` messages in ``state`` beside a cancelled one; returns its serial number and its id.
 
-        Accepted ones have their attempt and fact, as if they had been sent. The wedding has one guest.
+        Accepted ones have their attempt and fact, as if they had been sent; left out where nobody looks for ``evidence``.
+        The wedding has one guest.
         """
         self.serial += 1
         serial, run_id = self.serial, await self.send()
-        await self.db.write(lambda uow: _copy(uow, run_id, serial, count, state))
+        await self.db.write(lambda uow: _messages(uow, run_id, serial, count, state))
+        if evidence and state is MessageState.ACCEPTED:
+            await self.db.write(lambda uow: _evidence(uow, run_id))
+        await self.settle()
+        return serial, run_id
+
+    async def settle(self) -> None:
+        """As PostgreSQL's autovacuum leaves it after a while."""
         if not self.db.sqlite:
             async with self.db.writer.connect() as connection:
                 plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await plain.execute(sa.text("VACUUM ANALYZE"))
-        return serial, run_id
+
+    async def another(self, guests: int = 1) -> "World":
+        """Another wedding of the same number, with so many guests: four in three households, each with a phone.
+
+        No phone is the household's own, so each guest gets a message.
+        """
+        made = await self.services.workspaces.create_workspace(
+            OWNER, name="Benchmark", default_region="IN", timezone="Asia/Kolkata"
+        )
+        rows = [GuestRow(1, "Household 0", "Guest 1", "+919800000001", None, (), primary=False)]
+        await self.services.guests.import_guests(OWNER, workspace_id=made.id, csv=None, rows=rows, file_name=None)
+        if guests > 1:
+            mark = made.id[-12:]
+            await self.db.write(lambda uow: _guests(uow, made.id, mark, guests))
+            await self.settle()
+        return World(self.db, self.services, made.id, self.serial)
 
 
 @asynccontextmanager
@@ -115,70 +131,76 @@ async def world_at(url: str, guests: int = 1) -> AsyncIterator[World]:
     db = Database(url)
     try:
         services = await build_services(chosen, db, OneTemplate(), Metrics())
-        made = await services.workspaces.create_workspace(
-            OWNER, name="Benchmark", default_region="IN", timezone="Asia/Kolkata"
-        )
-        await services.templates.sync(OWNER, workspace_id=made.id)
-        world = World(db, services, made.id)
-        await world.import_guests(guests)
+        world = await World(db, services, "").another(guests)
+        await services.templates.sync(OWNER, workspace_id=world.workspace_id)
         yield world
     finally:
         await db.close()
 
 
-async def _copy(uow: UnitOfWork, run_id: str, serial: int, count: int, state: MessageState) -> None:
-    series, pad, as_id = _dialect(uow, count)
-    name = f"'0199{serial:08x}70008000' || {pad('n', 12)}"
+async def _messages(uow: UnitOfWork, run_id: str, serial: int, count: int, state: MessageState) -> None:
+    """Copies of the run's first message, which is cancelled, and the counters that follow."""
+    copier = Copier(uow)
+    wamid = f"{copier.hexadecimal(f'(n * {SPREAD}) % {SPACE}', 8)} || '{serial:08x}'"
     changed = {
-        "id": as_id(name),
+        "id": copier.uuid(f"'0199{serial:08x}70008000' || {copier.hexadecimal('n', 12)}"),
         "position": "n",
-        "phone": "'+9198' || "
-        + ("printf('%08d', n % 100000000)" if uow.sqlite else "lpad((n % 100000000)::text, 8, '0')"),
+        "phone": f"'+9197' || {copier.padded('n % 100000000', 8)}",
         "recipient_name": "'Guest ' || n",
         "search_key": "'guest ' || n",
         "state": f"'{state.name}'",
     }
-    wamid = f"'wamid.HBgMOTE5ODAwMDAwMDAwFQIAERgS' || {pad(f'(n * {SPREAD}) % {SPACE}', 8)} || '{serial:08x}'"
-    accepted = state is MessageState.ACCEPTED
-    if accepted:
-        changed |= {"provider_message_id": wamid, "accepted_at": "state_since", "attempt_count": "1"}
-    columns = [column.name for column in MessageRow.__table__.columns]
-    picked = ", ".join(changed.get(column) or f'"{column}"' for column in columns)
-    run = sa.bindparam("run", run_id, type_=MessageRow.run_id.type)
-
-    async def execute(text: str, *more: sa.BindParameter[Any]) -> None:
-        await uow.session.execute(sa.text(text).bindparams(run, *more))
-
-    quoted = ", ".join(f'"{column}"' for column in columns)
-    await execute(
-        f"INSERT INTO invite_messages ({quoted}) {series[0]} SELECT {picked} FROM {series[1]}, "  # noqa: S608 - our own numbers
-        "(SELECT * FROM invite_messages WHERE run_id = :run AND position = 0) AS original"
-    )
-    await execute(
-        "UPDATE invite_messages SET state = 'CANCELLED', cancelled_at = state_since WHERE run_id = :run AND position = 0"
-    )
-    if accepted:
-        claim = sa.bindparam("claim", new_id(CLAIM), type_=AttemptRow.claim_id.type)
-        attempt = "message_id, n, claim_id, claimed_at, finished_at, outcome, http_status, provider_message_id, fenced"
-        await execute(
-            f"INSERT INTO attempts ({attempt}) SELECT id, 1, :claim, state_since, state_since, 'ACCEPTED', 200, "  # noqa: S608 - names alone
-            "provider_message_id, false FROM invite_messages WHERE run_id = :run AND position > 0",
-            claim,
-        )
-        fact = "id, number_id, provider_message_id, status, at, error_code, message_id, digest, received_at"
-        await execute(
-            f"INSERT INTO facts ({fact}) SELECT id, number_id, provider_message_id, 'ACCEPTED', state_since, 0, id, "  # noqa: S608 - names alone
-            "'0123456789abcdef', state_since FROM invite_messages WHERE run_id = :run AND position > 0"
-        )
+    if state is MessageState.ACCEPTED:
+        changed |= {
+            "provider_message_id": f"'wamid.HBgMOTE5ODAwMDAwMDAwFQIAERgS' || {wamid}",
+            "accepted_at": "state_since",
+            "attempt_count": "1",
+        }
+    first = sa.and_(MessageRow.run_id == run_id, MessageRow.position == 0)
+    await copier.copy(MessageRow, first, range(1, count + 1), changed)
+    cancelled = {"state": MessageState.CANCELLED, "cancelled_at": MessageRow.state_since}
+    await write(uow, sa.update(MessageRow).where(first).values(cancelled))
     counts = {"queued": 0, "cancelled": 1} | {state.name.lower(): count}
-    if accepted:
+    if state is MessageState.ACCEPTED:
         counts["reached_accepted"] = count
-    await uow.session.execute(sa.update(RunCountersRow).where(RunCountersRow.run_id == run_id).values(**counts))
+    done = {} if state is MessageState.QUEUED else {"completed_at": RunCountersRow.changed_at}
+    await write(uow, sa.update(RunCountersRow).where(RunCountersRow.run_id == run_id).values(**counts, **done))
 
 
-def _dialect(uow: UnitOfWork, count: int) -> tuple[tuple[str, str], Any, Any]:
-    if uow.sqlite:
-        numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"  # noqa: S608 - a number
-        return (numbers, "numbers"), lambda value, width: f"printf('%0{width}x', {value})", lambda text: text
-    series = f"(SELECT generate_series(1, {count})::bigint AS n) AS numbers"
-    return ("", series), lambda value, width: f"lpad(to_hex({value}), {width}, '0')", lambda text: f"({text})::uuid"
+async def _evidence(uow: UnitOfWork, run_id: str) -> None:
+    """An attempt and a fact for each accepted message."""
+    of_run = sa.bindparam("run", run_id, type_=MessageRow.run_id.type)
+    claim = sa.bindparam("claim", new_id(CLAIM), type_=AttemptRow.claim_id.type)
+    attempts = (
+        "INSERT INTO attempts "
+        "(message_id, n, claim_id, claimed_at, finished_at, outcome, http_status, provider_message_id, fenced) "
+        "SELECT id, 1, :claim, state_since, state_since, 'ACCEPTED', 200, provider_message_id, false "
+        "FROM invite_messages WHERE run_id = :run AND position > 0"
+    )
+    facts = (
+        "INSERT INTO facts "
+        "(id, number_id, provider_message_id, status, at, error_code, message_id, digest, received_at) "
+        "SELECT id, number_id, provider_message_id, 'ACCEPTED', state_since, 0, id, '0123456789abcdef', state_since "
+        "FROM invite_messages WHERE run_id = :run AND position > 0"
+    )
+    await uow.session.execute(sa.text(attempts).bindparams(of_run, claim))
+    await uow.session.execute(sa.text(facts).bindparams(of_run))
+
+
+async def _guests(uow: UnitOfWork, workspace_id: str, mark: str, count: int) -> None:
+    """Copies of the workspace's one guest and household. ``mark`` (12 hex digits) keeps ids of two weddings apart."""
+    copier = Copier(uow)
+
+    def named(kind: int, number: str) -> str:
+        return copier.uuid(f"'0198{mark[:8]}7{kind:03d}8{mark[8:11]}' || {copier.hexadecimal(number, 12)}")
+
+    households = range(1, count * 3 // 4 + 1)
+    phone = f"'+9198' || {copier.padded('n', 8)}"
+    name, key = "'Household ' || n", "'household ' || n"
+    unit = {"id": named(1, "n"), "name": name, "name_key": key}
+    await copier.copy(GuestUnitRow, GuestUnitRow.workspace_id == workspace_id, households, unit)
+    person = {
+        "id": named(2, "n"), "guest_unit_id": named(1, "(n * 3 / 4)"), "name": "'Guest ' || n", "name_key": "'guest ' || n",
+        "raw_phone": phone, "phone": phone,
+    }  # fmt: skip
+    await copier.copy(PersonRow, PersonRow.workspace_id == workspace_id, range(2, count + 1), person)

@@ -9,16 +9,16 @@ APP = ROOT / "app"
 FILES = sorted(path for path in APP.rglob("*.py") if "migrations" not in path.parts)
 
 INSTALLED = {
-    "alembic", "asyncpg", "click", "cross_web", "graphql", "httpx", "jwt", "litestar", "msgspec", "phonenumbers",
+    "aiohttp", "alembic", "asyncpg", "click", "cross_web", "graphql", "httpx", "jwt", "litestar", "msgspec", "phonenumbers",
     "prometheus_client", "rich", "sqlalchemy", "strawberry", "uvicorn", "uvloop",
 }  # fmt: skip
 
 MAY_IMPORT: dict[str, set[str]] = {
     "app.domain": {"phonenumbers", "app.domain"},
     "app.whatsapp.simulator": {"httpx", "litestar", "msgspec", "app.domain", "app.whatsapp"},
-    "app.whatsapp": {"httpx", "msgspec", "app.domain", "app.whatsapp"},
+    "app.whatsapp": {"aiohttp", "httpx", "msgspec", "app.domain", "app.whatsapp"},
     "app.checkpoints": set(),
-    "app.db": {"sqlalchemy", "alembic", "app.checkpoints", "app.domain", "app.db"},
+    "app.db": {"sqlalchemy", "alembic", "asyncpg", "msgspec", "app.checkpoints", "app.domain", "app.db"},
     # Services know the port to Meta, its codes and what its webhooks say; never the adapter that opens sockets.
     "app.services": {
         "sqlalchemy", "app.checkpoints", "app.logs", "app.domain", "app.db", "app.services", "app.whatsapp.port",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+import uvloop
 from sqlalchemy.engine import make_url
 
 from app import logs
@@ -85,7 +86,7 @@ def worker_command() -> None:
             "There is no number to send from. Set META_PHONE_NUMBER_ID and META_ACCESS_TOKEN; 'invites doctor' checks them."
         )
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(_work(settings))
+    uvloop.run(_work(settings))
 
 
 @click.command("migrate", epilog="Example: invites migrate")

@@ -10,7 +10,7 @@ import functools
 import os
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.checkpoints import before_commit, committed, reached
+from app.db.driver import Driver
 from app.db.rowset import Rowset, rowset
 from app.db.signals import CHANGED_RUNS, PostgresSignals, Signals
 from app.domain.pseudonyms import Pseudonyms
@@ -37,26 +38,37 @@ _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 
 
 class UnitOfWork:
-    """One transaction: a session, the dialect, and the few things that differ between the two databases."""
+    """One transaction: a session, the driver for hot statements, and the few things in which the two databases differ."""
 
-    def __init__(self, session: AsyncSession, *, sqlite: bool, pseudonyms: Pseudonyms) -> None:
-        self.session = session
-        self.sqlite = sqlite
+    def __init__(self, connection: AsyncConnection, pseudonyms: Pseudonyms) -> None:
+        self.dialect = connection.dialect
+        self.sqlite = self.dialect.name == "sqlite"
         self.pseudonyms = pseudonyms
         """Under what the erased is found again."""
-        self._connection: AsyncConnection | None = None
-
-    async def connection(self) -> AsyncConnection:
-        """The session's own: asking it each time costs as much as a small statement."""
-        if self._connection is None:
-            self._connection = await self.session.connection()
-        return self._connection
+        self.driver = Driver(connection)
+        self.changed_runs: set[str] = set()
+        """Ids of the runs of which this changes what can be seen: told to those who watch, once it is committed."""
+        self._connection = connection
+        self._session: AsyncSession | None = None
 
     @property
-    def changed_runs(self) -> set[str]:
-        """Ids of the runs of which this changes what can be seen: told to those who watch, once it is committed."""
-        changed: set[str] = self.session.info.setdefault(CHANGED_RUNS, set())
-        return changed
+    def session(self) -> AsyncSession:
+        """Made when it is asked for: the hot paths do without."""
+        if self._session is None:
+            self._session = AsyncSession(self._connection, expire_on_commit=False, autoflush=False)
+            self._session.info[CHANGED_RUNS] = self.changed_runs
+        return self._session
+
+    async def flush(self) -> None:
+        """Write what the session has collected."""
+        if self._session is not None:
+            await self._session.flush()
+
+    async def close(self) -> None:
+        """Let go of the rows, which stay as they are for whoever was given them."""
+        if self._session is not None:
+            self._session.expunge_all()  # else a rollback would empty them
+            await self._session.close()
 
     def rows(
         self, columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequence[Sequence[Any]], name: str = "v"
@@ -88,6 +100,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, pseudonyms: Pseudonyms | None = None) -> None:
         self.url = make_url(url)
+        self.first: Database = self
+        """Itself, or the one that it stands beside: what is counted per database is counted there."""
         self.pseudonyms = pseudonyms or Pseudonyms()
         self.sqlite = self.url.get_backend_name() == "sqlite"
         # Two pools: readers that take long must not keep Meta waiting, whose webhooks are writers.
@@ -118,6 +132,10 @@ class Database:
             self.signals = PostgresSignals(_signals_engine(self.url))
         self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
 
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """``work`` where the units run: here, on the caller's event loop."""
+        return await work
+
     async def write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run ``unit`` in one READ COMMITTED (SQLite: BEGIN IMMEDIATE) transaction and commit it.
 
@@ -127,15 +145,13 @@ class Database:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with (
-                    AsyncSession(self.writer, expire_on_commit=False, autoflush=False) as session,
-                    session.begin(),
-                ):
-                    result = await unit(UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms))
+                async with self.writer.begin() as connection, self._unit(connection) as uow:
+                    result = await unit(uow)
+                    await uow.flush()
                     if name:
                         await reached(before_commit(name))
-                if changed := session.info.get(CHANGED_RUNS):
-                    self.signals.changed(changed)
+                if uow.changed_runs:
+                    self.signals.changed(uow.changed_runs)
                 if name:
                     await reached(committed(name))
                 return result  # noqa: TRY300 - only after the commit that leaving the block is
@@ -156,10 +172,17 @@ class Database:
         async with self.reader.connect() as connection:
             if not self.sqlite:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
-                yield UnitOfWork(session, sqlite=self.sqlite, pseudonyms=self.pseudonyms)
-                session.expunge_all()  # a rollback would empty the rows that the reader gives to its caller
-                await session.rollback()
+            async with self._unit(connection) as uow:
+                yield uow
+            await connection.rollback()
+
+    @asynccontextmanager
+    async def _unit(self, connection: AsyncConnection) -> AsyncIterator[UnitOfWork]:
+        uow = UnitOfWork(connection, self.pseudonyms)
+        try:
+            yield uow
+        finally:
+            await uow.close()
 
     async def settle_log(self) -> bool:
         """SQLite: move the write-ahead log into the file and empty it, so that what was overwritten is nowhere any more.

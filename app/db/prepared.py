@@ -1,4 +1,4 @@
-"""Statements of the hot paths: written with SQLAlchemy once, compiled once per database, then run as text.
+"""Statements of the hot paths: written with SQLAlchemy once, compiled once per database, then run by the driver.
 
 An ordinary statement is put together, hashed, looked up and its values coerced each time; for the small groups of a webhook
 storm that was most of what a status cost. What is given up: nothing of the ORM, no defaults, and values are taken as they
@@ -59,18 +59,13 @@ class Prepared:
 
         Raises SQLAlchemy's StatementError, also for values that cannot be bound.
         """
-        connection = await uow.connection()
-        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+        compiled = self._compiled.get(uow.dialect.name) or self._compile(uow.dialect)
         try:
             parameters = _parameters(compiled, rows, given)
         except ValueError as error:  # lone surrogates
             raise StatementError(str(error), compiled.text, None, error, hide_parameters=True) from error
-        done = await connection.exec_driver_sql(compiled.text, parameters)
-        if not compiled.results:
-            return []
-        found = done.cursor.fetchall() if done.cursor is not None else []
-        done.close()
-        return _converted(found, compiled.results)
+        found = await uow.driver.run(compiled.text, parameters, returns=bool(compiled.results))
+        return _converted(found, compiled.results) if compiled.results else []
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         on_sqlite = dialect.name == "sqlite"

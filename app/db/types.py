@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
-from uuid import UUID
 
 import sqlalchemy as sa
+from asyncpg.pgproto.pgproto import UUID  # uuid.UUID made in C, ten times as fast: long lists are mostly ids
 from sqlalchemy.engine.interfaces import Dialect
 
 E = TypeVar("E", bound=StrEnum)
@@ -31,7 +31,7 @@ class PublicId(sa.TypeDecorator[str]):
             return None
         if not value.startswith(self._lead):
             raise ValueError(f"not an id of kind {self.prefix!r}")
-        return UUID(hex=value[len(self._lead) :])
+        return UUID(value[len(self._lead) :])
 
     def process_result_value(self, value: UUID | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return None if value is None else self._lead + value.hex

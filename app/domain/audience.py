@@ -89,8 +89,8 @@ class Target:
 
 def select(
     units: Sequence[Unit], audience: Audience, coverage: Mapping[str, InviteCoverage], tag_key: Mapping[str, str]
-) -> tuple[list[Unit], AudienceTrace]:
-    """The selected households in order of name, and the counts of the way there.
+) -> tuple[list[Unit], list[Target], AudienceTrace]:
+    """The selected households in order of name, their targets, and the counts of the way there.
 
     ``coverage`` gives the event's coverage of each household that was tried; ``tag_key`` the key of each tag as written.
     """
@@ -110,18 +110,22 @@ def select(
     final = (chosen | added) - exclude
     selected = sorted((unit for unit in units if unit.id in final), key=lambda unit: (unit.name_key, unit.id))
     targets = resolve(selected)
-    return selected, AudienceTrace(
-        units=len(units),
-        after_side=len(after_side),
-        after_tags=len(after_tags),
-        after_search=len(after_search),
-        after_coverage=len(after_coverage),
-        included=len(added),
-        excluded=len(taken),
-        selected_units=len(selected),
-        recipients=sum(target.phone is not None for target in targets),
-        without_phone=sum(target.phone is None for target in targets),
-        shared_phones=sum(shares(target) for target in targets),
+    return (
+        selected,
+        targets,
+        AudienceTrace(
+            units=len(units),
+            after_side=len(after_side),
+            after_tags=len(after_tags),
+            after_search=len(after_search),
+            after_coverage=len(after_coverage),
+            included=len(added),
+            excluded=len(taken),
+            selected_units=len(selected),
+            recipients=sum(target.phone is not None for target in targets),
+            without_phone=sum(target.phone is None for target in targets),
+            shared_phones=sum(shares(target) for target in targets),
+        ),
     )
 
 

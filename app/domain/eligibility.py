@@ -48,7 +48,10 @@ RULES: tuple[tuple[RejectionReason, Callable[[Situation], bool]], ...] = (
 
 def judge(situation: Situation) -> RejectionReason | None:
     """Why this recipient must not be messaged; None when it may be."""
-    return next((reason for reason, applies in RULES if applies(situation)), None)
+    for reason, applies in RULES:
+        if applies(situation):
+            return reason
+    return None
 
 
 @dataclass(frozen=True, slots=True)

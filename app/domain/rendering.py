@@ -99,11 +99,12 @@ class Renderer:
                 media_url = value
             elif binding.slot.kind == "URL_SUFFIX" and len(value) > MAX_URL:
                 missing.append(f"The end of a link is longer than {MAX_URL} characters.")
-        for section in self.sections:
+        texts = [section_text(section, shown) for section in self.sections]
+        for section, text in zip(self.sections, texts, strict=True):
             limit = _LIMITS.get(section.component)
-            if limit and len(section_text(section, shown)) > limit:
+            if limit and len(text) > limit:
                 missing.append(f"The {section.component.lower()} is longer than {limit} characters with these values.")
-        return Rendered(tuple(values), tuple(dict.fromkeys(missing)), join_sections(self.sections, shown), media_url)
+        return Rendered(tuple(values), tuple(dict.fromkeys(missing)), join_sections(self.sections, texts), media_url)
 
     def components(self, values: Sequence[str]) -> list[dict[str, Any]]:
         """Meta's ``template.components`` (meta-cloud-api.md §1.2): only those that take values."""

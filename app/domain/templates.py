@@ -5,6 +5,7 @@ service cannot fill is unsupported with a sentence for the operator.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,8 +84,9 @@ def inspect(components: Any, parameter_format: Any) -> TemplateShape:
     reader = _Reader(named=isinstance(parameter_format, str) and parameter_format.upper() == "NAMED")
     reader.read(components)
     supported = reader.refusal is None
+    placeholders = [slot.placeholder for slot in reader.slots]
     return TemplateShape(
-        text=join_sections(reader.sections, [slot.placeholder for slot in reader.slots]),
+        text=join_sections(reader.sections, [section_text(section, placeholders) for section in reader.sections]),
         # Of an unsupported template only the text is of use: an operator should recognise it in the list.
         parameters=tuple(reader.slots) if supported else (),
         supported=supported,
@@ -95,13 +97,13 @@ def inspect(components: Any, parameter_format: Any) -> TemplateShape:
     )
 
 
-def join_sections(sections: list[Section] | tuple[Section, ...], values: list[str]) -> str:
-    """The whole text with the slots' values: blank lines between its parts, buttons one below the other."""
+def join_sections(sections: Sequence[Section], texts: Sequence[str]) -> str:
+    """The whole text from that of each section: blank lines between its parts, buttons one below the other."""
     text = ""
     previous = None
-    for section in sections:
+    for section, shown in zip(sections, texts, strict=True):
         between = "" if previous is None else "\n" if section.component == previous == "BUTTON" else "\n\n"
-        text += between + section_text(section, values)
+        text += between + shown
         previous = section.component
     return text
 

@@ -27,6 +27,8 @@ def clean_line(text: str) -> str:
 
     Joiners stay where Indic and Arabic scripts and emoji need them to look right. Idempotent.
     """
+    if text.isascii() and text.isprintable():  # most of a long list, and the rest of it comes to the same
+        return " ".join(text.split())
     text = unicodedata.normalize("NFC", text)
     if not text.isprintable():
         text = unicodedata.normalize("NFC", "".join(_visible(text)))
@@ -72,6 +74,8 @@ def name_key(name: str) -> str:
 
     Only the accents of European scripts are dropped: a vowel sign of Devanagari or Arabic makes another name.
     """
+    if name.isascii() and name.isprintable():
+        return " ".join(name.lower().replace("`", "'").split())
     # Folding can bring up new marks and decomposing can bring up new capitals, hence one after the other, twice.
     for _ in range(2):
         name = unicodedata.normalize("NFKD", clean_line(name).casefold())

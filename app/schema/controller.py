@@ -45,6 +45,8 @@ TRY_AGAIN_LATER: Final = 1013
 MESSAGE_TOO_BIG: Final = 1009
 MAX_UNSIGNED: Final = 2 * MAX_DOCUMENT
 """Bytes of a request without a valid token, and characters of a message before it: the parser takes its time."""
+LARGE: Final = 256 * 1024
+"""Bytes of a request that is executed apart from the others."""
 MAX_CONTAINERS: Final = 250_000
 """Lists and objects of one request, counted by their brackets. The rows of an import of 50,000 guests have 100,000."""
 
@@ -147,6 +149,7 @@ class RuledController(GraphQLController[Context, None]):
     request_max_body_size = MAX_BODY
     graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
+    apart: Callable[[], Services]
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         # Not for ``Accept: */*``, which curl sends.
@@ -194,7 +197,14 @@ class RuledController(GraphQLController[Context, None]):
         if problem := document_problem(request_data.query):
             context.counted(UNREAD, ErrorCode.TOO_LARGE)
             return ExecutionResult(data=None, errors=[problem])
-        return await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
+        execute = super().execute_single
+        if len(await request.body()) <= LARGE:
+            return await execute(request, request_adapter, sub_response, context, root_value, request_data)
+        # To make inputs of 50,000 rows takes seconds, in which the loop that answers webhooks must not wait.
+        context.services = self.apart()
+        return await context.services.db.run(
+            execute(request, request_adapter, sub_response, context, root_value, request_data)
+        )
 
     async def execute_request(self, request: Request[Any, Any, Any], context: Any, root_value: Any) -> Response[Any]:
         """What is no GraphQL request at all is told in GraphQL's own form, but with HTTP's status."""
@@ -216,6 +226,7 @@ class RuledController(GraphQLController[Context, None]):
 def graphql_controller(
     schema: Schema,
     services: Callable[[], Services],
+    apart: Callable[[], Services],
     identify: Identify,
     counted: Callable[[str, str], None],
     rates: Rates,
@@ -226,6 +237,8 @@ def graphql_controller(
     """The controller for ``/graphql``. ``services`` is asked for once per request: they are there after the start.
 
     ``page`` is what a browser is shown there; nothing when None.
+    ``apart`` are those for large requests, which are executed where their units of work run.
+
     ``counted`` hears of each operation: its type, and the code of its first error or OK.
     """
 
@@ -253,7 +266,7 @@ def graphql_controller(
         max_subscriptions_per_connection=None,  # ``SocketHandler`` counts, and answers with a code
         allowed_origins=allowed_origins,
     )
-    return type("Controller", (RuledController, made), {"page": page})
+    return type("Controller", (RuledController, made), {"page": page, "apart": staticmethod(apart)})
 
 
 def _is_a_message(message: Any) -> TypeGuard[Message]:

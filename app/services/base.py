@@ -67,7 +67,7 @@ class UseCases:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._refusals = REFUSALS.setdefault(db, Refusals())
+        self._refusals = REFUSALS.setdefault(db.first, Refusals())
 
     async def _write(self, unit: Callable[[UnitOfWork], Awaitable[T]], name: str | None = None) -> T:
         """Run and commit ``unit``. A refusal rolls it back and is then written to the audit trail by itself."""

@@ -2,22 +2,24 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from app.checkpoints import CLAIM_LOCKED, CLAIM_PICKED, reached
 from app.db.blocks import blocked_phones
 from app.db.engine import UnitOfWork
-from app.db.messages import Changes, M, Standing, lock_where, reject
+from app.db.messages import Changes, M, Standing, lock_where, read, reject
 from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow, is_state
 from app.domain import ids, requests
 from app.domain.enums import MessageState, RejectionReason, SendRunKind, SendRunStatus
 from app.domain.lifecycle import LIVE_STATES, Dispatch
+
+Place = tuple[datetime, int]
+"""In a run's queue: due since, position."""
 
 PROOF_OF_LIFE = LIVE_STATES - {MessageState.QUEUED, MessageState.SENDING, MessageState.UNCONFIRMED}
 """States that say more than our own intentions: Meta has taken the message, or the guest has it."""
@@ -40,6 +42,8 @@ class Claim:
     recipe: dict[str, Any]
     """Of the run; the same object for all of its claims."""
     values: list[str]
+    place: Place
+    """Where it stood in its run's queue."""
 
     @property
     def attempt_id(self) -> str:
@@ -54,8 +58,12 @@ class Lease:
     reserve: float
 
 
-async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn: int) -> list[Claim]:
+async def claim(
+    uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn: int, behind: Mapping[str, Place]
+) -> list[Claim]:
     """Claim up to ``limit`` due messages of the number's running runs, ``turn`` choosing which run is served first.
+
+    Of each run what stands behind the place in ``behind``; when nothing does, of all. See ``furthest``.
 
     The number's advisory lock comes first and as a statement of its own, so that the statements after it see every block
     that has been committed; whatever inserts a block waits for us, or we for it.
@@ -67,12 +75,16 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
     if not runs:
         return []
     now = await uow.now()
-    picked = await _pick(uow, _rotate(runs, turn), limit, now)
+    in_turn = _rotate(runs, turn)
+    picked = await _pick(uow, in_turn, limit, now, behind)
+    if not picked and behind:
+        picked = await _pick(uow, in_turn, limit, now, {})
     if not picked:
         return []
     await reached(CLAIM_PICKED)
     changes = Changes()
-    going = await _turn_away(uow, changes, picked, runs, number_id, now)
+    known, by_id = await _look_up(uow, picked), {run.id: run for run in runs}
+    going = await _turn_away(uow, changes, picked, known, by_id, now)
     claim_id = ids.new_id(ids.CLAIM)
     until = now + timedelta(seconds=lease.duration)
     for standing in going:
@@ -84,8 +96,6 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
         )
     await _insert_attempts(uow, going, claim_id, now)
     await changes.save(uow, now)
-    values = await _values(uow, going)
-    by_id = {run.id: run for run in runs}
     return [
         Claim(
             message_id=standing.id,
@@ -98,10 +108,59 @@ async def claim(uow: UnitOfWork, number_id: str, limit: int, lease: Lease, turn:
             template_name=by_id[standing.run_id].template_name,
             language=by_id[standing.run_id].template_language,
             recipe=by_id[standing.run_id].recipe,
-            values=values[standing.id],
+            values=known[standing.id].values,
+            place=(standing.not_before, known[standing.id].position),
         )
         for standing in going
     ]
+
+
+def furthest(taken: Iterable[Claim]) -> dict[str, Place]:
+    """How far the queue of each of these runs has been taken: where the next claim begins.
+
+    Without it a claim would walk over all that was claimed before it: for as long as anybody reads an older snapshot,
+    PostgreSQL keeps the index entries of rows that have left the queue. It is a hint and no more. What stands before it
+    after all, because another worker's claim was rolled back, is found by the first claim that gets nothing of its run.
+    """
+    places: dict[str, Place] = {}
+    for each in taken:
+        places[each.run_id] = max(each.place, places.get(each.run_id, each.place))
+    return places
+
+
+async def any_due(uow: UnitOfWork, number_id: str, now: datetime, behind: Mapping[str, Place]) -> bool:
+    """Whether a running run of the number has something due behind its place in ``behind``."""
+    columns = {"run_id": SendRunRow.id.type, "not_before": M.not_before.type, "position": M.position.type}
+    taken = uow.rows(columns, [(run_id, *place) for run_id, place in behind.items()], "taken")
+    begin = _place(_START)
+    place = [sa.func.coalesce(taken.c.not_before, begin[0]), sa.func.coalesce(taken.c.position, begin[1])]
+    query = (
+        sa.select(SendRunRow.id)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .outerjoin(taken, taken.c.run_id == SendRunRow.id)
+        .where(
+            SendRunRow.number_id == number_id,
+            is_state(SendRunRow.status, SendRunStatus.RUNNING),
+            RunCountersRow.queued > 0,
+            sa.exists().where(M.run_id == SendRunRow.id, _due(now, place)),
+        )
+        .limit(1)
+    )
+    return (await uow.session.execute(query)).first() is not None
+
+
+def _due(now: datetime, behind: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """In the queue and to go out by now, behind this due time and position: for one run by its index of due messages."""
+    queued = sa.and_(is_state(M.state, MessageState.QUEUED), M.not_before <= now)
+    return sa.and_(queued, sa.tuple_(M.not_before, M.position) > sa.tuple_(*behind))
+
+
+_START: Place = (datetime(1970, 1, 1, tzinfo=UTC), -1)
+"""Before everything that waits."""
+
+
+def _place(place: Place) -> tuple[Any, Any]:
+    return sa.literal(place[0], M.not_before.type), sa.literal(place[1], M.position.type)
 
 
 async def _running_runs(uow: UnitOfWork, number_id: str) -> Sequence[SendRunRow]:
@@ -127,7 +186,9 @@ def _rotate(runs: Sequence[SendRunRow], turn: int) -> list[str]:
     return [run.id for run in (*runs[start:], *runs[:start])]
 
 
-async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) -> list[Standing]:
+async def _pick(
+    uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime, behind: Mapping[str, Place]
+) -> list[Standing]:
     """Due messages run by run, a fair share of each first, then whatever is left of the limit."""
     picked: dict[str, Standing] = {}
     for share in (max(1, limit // len(run_ids)), limit):
@@ -138,8 +199,7 @@ async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) 
             found = await lock_where(
                 uow,
                 M.run_id == run_id,
-                is_state(M.state, MessageState.QUEUED),
-                M.not_before <= now,
+                _due(now, _place(behind.get(run_id, _START))),
                 M.id.not_in(list(picked)),
                 order_by=(M.not_before, M.position),
                 limit=wanted,
@@ -152,51 +212,66 @@ async def _pick(uow: UnitOfWork, run_ids: list[str], limit: int, now: datetime) 
 
 
 async def _turn_away(
-    uow: UnitOfWork, changes: Changes, picked: list[Standing], runs: Sequence[SendRunRow], number_id: str, now: datetime
+    uow: UnitOfWork,
+    changes: Changes,
+    picked: list[Standing],
+    known: dict[str, "_Known"],
+    runs: dict[str, SendRunRow],
+    now: datetime,
 ) -> list[Standing]:
     """Reject the blocked and those who turn out to have the invite already; returns the rest."""
-    workspaces = {run.id: run.workspace_id for run in runs}
     by_workspace: defaultdict[str, list[Standing]] = defaultdict(list)
     for standing in picked:
-        by_workspace[workspaces[standing.run_id]].append(standing)
+        by_workspace[runs[standing.run_id].workspace_id].append(standing)
     going: list[Standing] = []
     for workspace_id, standings in by_workspace.items():
         phones = [standing.phone for standing in standings if standing.phone is not None]
-        blocked = await blocked_phones(uow, workspace_id=workspace_id, number_id=number_id, phones=phones)
+        blocked = await blocked_phones(uow, workspace_id=workspace_id, number_id=standings[0].number_id, phones=phones)
         reject(changes, [each for each in standings if each.phone in blocked], RejectionReason.DO_NOT_MESSAGE, now)
         going += [each for each in standings if each.phone not in blocked]
-    alive = await _overtaken(
-        uow, going, [run.id for run in runs if not requests.from_json(run.request).include_already_invited]
-    )
+    alive = await _overtaken(uow, going, known, runs)
     reject(changes, [each for each in going if each.id in alive], RejectionReason.ALREADY_INVITED, now)
     return [each for each in going if each.id not in alive]
 
 
-async def _overtaken(uow: UnitOfWork, standings: list[Standing], careful: list[str]) -> set[str]:
+async def _overtaken(
+    uow: UnitOfWork, standings: list[Standing], known: dict[str, "_Known"], runs: dict[str, SendRunRow]
+) -> set[str]:
     """Messages whose guest turns out to have the invite already, by a fact that came after the verdict.
 
-    The message that a retry repeats is looked at always, any other invite to this event and phone in the ``careful``
-    runs: those whose operator did not ask to invite again.
+    The message that a retry repeats is looked at always, any other invite to this event and phone in runs whose operator
+    did not ask to invite again.
     """
-    if not standings:
-        return set()
-    wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in standings], "going")
-    other = aliased(M)
-    same_guest = sa.and_(
-        M.run_id.in_(careful),
-        is_state(M.kind, SendRunKind.INVITE),
-        other.event_id == M.event_id,
-        other.phone == M.phone,
-        other.id != M.id,
-        is_state(other.kind, SendRunKind.INVITE),
-        is_state(other.state, *LIVE_STATES),
+    repeats = {standing.id: prior for standing in standings if (prior := known[standing.id].prior_message_id)}
+    priors = await read(uow, set(repeats.values()))
+    alive = {each for each, prior in repeats.items() if prior in priors and priors[prior].state in PROOF_OF_LIFE}
+    careful = {run.id for run in runs.values() if not requests.from_json(run.request).include_already_invited}
+    asked = [
+        (each.id, runs[each.run_id].event_id, each.phone)
+        for each in standings
+        if each.run_id in careful and runs[each.run_id].kind is SendRunKind.INVITE
+    ]
+    if not asked:
+        return alive
+    columns = {"id": M.id.type, "event_id": M.event_id.type, "phone": M.phone.type}
+    guest = uow.rows(columns, asked, "guest")
+    # A subquery for each guest, which no planner turns round: from a table that has just been filled PostgreSQL would
+    # start with all that is alive in the event, and read all of the run for each.
+    invited = (
+        sa.select(M.id)
+        .where(
+            M.event_id == guest.c.event_id,
+            M.phone == guest.c.phone,
+            M.id != guest.c.id,
+            is_state(M.kind, SendRunKind.INVITE),
+            is_state(M.state, *LIVE_STATES),
+            is_state(M.state, *PROOF_OF_LIFE),
+        )
+        .limit(1)
+        .scalar_subquery()
     )
-    alive = is_state(other.state, *PROOF_OF_LIFE)
-    queries = (
-        sa.select(M.id).join(wanted, wanted.c.id == M.id).join(other, on).where(alive)
-        for on in (other.id == M.prior_message_id, same_guest)
-    )
-    return set((await uow.session.execute(sa.union(*queries))).scalars())
+    found = await uow.session.execute(sa.select(guest.c.id, invited))
+    return alive | {message_id for message_id, other in found if other is not None}
 
 
 async def _insert_attempts(uow: UnitOfWork, going: list[Standing], claim_id: str, now: datetime) -> None:
@@ -209,9 +284,15 @@ async def _insert_attempts(uow: UnitOfWork, going: list[Standing], claim_id: str
     await uow.session.execute(sa.insert(AttemptRow).from_select(list(columns), sa.select(*rows.c)))
 
 
-async def _values(uow: UnitOfWork, going: list[Standing]) -> dict[str, list[str]]:
-    if not going:
-        return {}
-    wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in going], "going")
-    query = sa.select(M.id, M.values).join(wanted, wanted.c.id == M.id)
-    return {row.id: row.values for row in await uow.session.execute(query)}
+class _Known(NamedTuple):
+    """What a claim needs of a message besides where it stands."""
+
+    values: list[str]
+    prior_message_id: str | None
+    position: int
+
+
+async def _look_up(uow: UnitOfWork, picked: list[Standing]) -> dict[str, _Known]:
+    wanted = uow.rows({"id": M.id.type}, [(standing.id,) for standing in picked], "wanted")
+    query = sa.select(M.id, M.values, M.prior_message_id, M.position).join(wanted, wanted.c.id == M.id)
+    return {row[0]: _Known(*row[1:]) for row in await uow.session.execute(query)}

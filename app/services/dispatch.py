@@ -3,17 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
 from app.db.engine import Database, UnitOfWork
-from app.db.messages import M
-from app.db.tables import RunCountersRow, SendRunRow, is_state
-from app.domain.enums import MessageState, SendRunStatus
 from app.services import claims, outcomes, sweeping, throttle
 from app.services.base import utc_now
 from app.services.breakers import Finished
-from app.services.claims import Claim, Lease
+from app.services.claims import Claim, Lease, Place
 from app.services.failures import values_are_at_fault
 
 log = logging.getLogger(__name__)
@@ -32,29 +28,16 @@ class Dispatch:
         self._claimed = claimed
         self._rate = rate
         self._lease = lease
+        self._taken: dict[str, dict[str, Place]] = {}
+        """By number and run, of the last claim, see ``claims.furthest``."""
 
     async def has_due(self, number_id: str) -> bool:
         """True when a running run has something that may go out now: asked before tokens are taken, which are lost unused."""
 
         async def unit(uow: UnitOfWork) -> bool:
-            now = await uow.now()
-            due = (
-                sa.select(M.id)
-                .where(M.run_id == SendRunRow.id, is_state(M.state, MessageState.QUEUED), M.not_before <= now)
-                .exists()
-            )
-            query = (
-                sa.select(SendRunRow.id)
-                .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
-                .where(
-                    SendRunRow.number_id == number_id,
-                    is_state(SendRunRow.status, SendRunStatus.RUNNING),
-                    RunCountersRow.queued > 0,
-                    due,
-                )
-                .limit(1)
-            )
-            return (await uow.session.execute(query)).first() is not None
+            now, behind = await uow.now(), self._taken.get(number_id, {})
+            found = await claims.any_due(uow, number_id, now, behind)
+            return found or (bool(behind) and await claims.any_due(uow, number_id, now, {}))
 
         return await self._db.read(unit)
 
@@ -64,7 +47,11 @@ class Dispatch:
 
     async def claim(self, number_id: str, limit: int, turn: int) -> list[Claim]:
         """Take up to ``limit`` due messages; see ``services.claims``."""
-        taken = await self._db.write(lambda uow: claims.claim(uow, number_id, limit, self._lease, turn), "claim")
+        behind = self._taken.get(number_id, {})
+        taken = await self._db.write(
+            lambda uow: claims.claim(uow, number_id, limit, self._lease, turn, behind), "claim"
+        )
+        self._taken[number_id] = claims.furthest(taken)
         self._claimed(len(taken))
         return taken
 

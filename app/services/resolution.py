@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -99,7 +99,7 @@ async def preview(uow: UnitOfWork, workspace_id: str, event_id: str, audience: A
     check_audience(audience)
     units = await reads.load_units(uow, workspace_id)
     coverage = await reads.coverage_by_unit(uow, event_id) if audience.coverage else {}
-    _, trace = await asyncio.to_thread(select, units, audience, coverage, _tag_keys(audience))
+    *_, trace = await asyncio.to_thread(select, units, audience, coverage, _tag_keys(audience))
     return trace
 
 
@@ -145,6 +145,8 @@ def judge_target(
     live: bool = False,
     repeat_accepted: bool = False,
     cooling: bool = False,
+    last_live_id: str | None = None,
+    prior_message_id: str | None = None,
 ) -> Candidate:
     """Render the message for one target and judge it: the one place where a verdict is made."""
     rendered = None
@@ -171,8 +173,8 @@ def judge_target(
         values=rendered.values if rendered else (),
         text=rendered.text if rendered else "",
         media_url=rendered.media_url if rendered else None,
-        last_live_id=None,
-        prior_message_id=None,
+        last_live_id=last_live_id,
+        prior_message_id=prior_message_id,
     )
 
 
@@ -196,16 +198,13 @@ class _Judging:
 
     def candidate(self, target: Target) -> Candidate:
         phone = target.phone
-        candidate = judge_target(
+        return judge_target(
             self.setting,
             target,
             blocked=phone in self.blocked,
             live=phone in self.forbidding,
             repeat_accepted=self.request.include_already_invited,
             cooling=phone in self.cooling,
-        )
-        return replace(
-            candidate,
             last_live_id=self.newest.get(phone) if phone else None,
             prior_message_id=self._prior(target) if self.prior else None,
         )
@@ -222,8 +221,7 @@ def _resolve(judging: _Judging, units: list[Unit], coverage: dict[str, Any]) -> 
     request, setting = judging.request, judging.setting
     trace = None
     if request.audience is not None:
-        selected, trace = select(units, request.audience, coverage, _tag_keys(request.audience))
-        targets = resolve(selected)
+        _, targets, trace = select(units, request.audience, coverage, _tag_keys(request.audience))
     else:
         touched = {source.guest_unit_id for source in judging.prior}
         people = {source.person_id for source in judging.prior if source.person_id is not None}

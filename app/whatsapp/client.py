@@ -5,6 +5,7 @@ Meta has no idempotency key, so two requests are two messages. What matters here
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -28,6 +30,7 @@ from app.whatsapp.port import (
     TemplateMessage,
     Unknown,
 )
+from app.whatsapp.transport import AiohttpTransport
 from app.whatsapp.wire import WORD_LIMIT, read_word
 
 _ANSWER_BYTES: Final = 64 * 1024
@@ -97,6 +100,11 @@ class MetaClient:
         self._token = access_token.encode()
         self._root = f"{base_url.rstrip('/')}/{version}"
         self._timeout = timeout
+        self._messages_of = functools.lru_cache(maxsize=16)(self._messages_url)
+        # A proxy for the outside world cannot reach a simulator on this machine.
+        local = httpx.URL(base_url).host in _LOOPBACK
+        if transport is None and (local or not _through_proxy(base_url)):
+            transport = AiohttpTransport(verify=httpx.create_ssl_context(trust_env=not local), connections=concurrency)
         self._http = httpx.AsyncClient(
             headers={
                 "Authorization": f"Bearer {access_token}",
@@ -106,12 +114,11 @@ class MetaClient:
             },
             # Together they stay below ``timeout``: connect counts twice, once for TCP and once for TLS.
             timeout=httpx.Timeout(pool=0.1 * timeout, connect=0.15 * timeout, write=0.1 * timeout, read=0.45 * timeout),
-            # httpcore looks at every idle connection for every request: keeping as many as may be open costs a
-            # multiple of the throughput. 20 is httpx's own default, which ``Limits`` drops when another field is set.
+            # Of httpx's own connections, which only a proxy needs: httpcore looks at every idle one for every request, so
+            # keeping as many as may be open costs a multiple of the throughput.
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=20),
             follow_redirects=False,
-            # A proxy for the outside world cannot reach a simulator on this machine.
-            trust_env=httpx.URL(base_url).host not in _LOOPBACK,
+            trust_env=not local,
             transport=transport,
         )
 
@@ -130,7 +137,7 @@ class MetaClient:
         """One call of ``POST /{phone number id}/messages``. Raises nothing but cancellation."""
         request = self._http.build_request(
             "POST",
-            f"{self._root}/{quote(message.phone_number_id, safe='')}/messages",
+            self._messages_of(message.phone_number_id),
             headers={"Content-Type": "application/json"},
             content=json.dumps(_send_body(message)),
         )
@@ -141,6 +148,10 @@ class MetaClient:
         except Exception as error:  # noqa: BLE001 - whatever broke, bytes may have left: nobody knows, so say so
             return Unknown(Evidence(error=type(error).__name__))
         return outcome_of(answer)
+
+    def _messages_url(self, phone_number_id: str) -> httpx.URL:
+        """Parsed once, and not for every message."""
+        return httpx.URL(f"{self._root}/{quote(phone_number_id, safe='')}/messages")
 
     async def list_templates(self, waba_id: str) -> list[ProviderTemplate]:
         """All templates of the account. Raises ``UnavailableError``."""
@@ -233,6 +244,13 @@ def _clock_of(headers: Mapping[str, str]) -> datetime | None:
         return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
     except ValueError:
         return None
+
+
+def _through_proxy(base_url: str) -> bool:
+    """True when the environment names a proxy for this address, by the rules that httpx goes by too."""
+    url = httpx.URL(base_url)
+    proxies = getproxies()
+    return bool(proxies.get(url.scheme) or proxies.get("all")) and not proxy_bypass(url.host)
 
 
 def _send_body(message: TemplateMessage) -> JsonObject:

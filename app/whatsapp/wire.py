@@ -53,6 +53,13 @@ def decode(raw: bytes) -> Any:
 def encode(value: Any) -> str:
     """Compact ASCII JSON; a NUL or a lone surrogate stays an escape. Raises ``ValueError`` when nested too deeply."""
     try:
+        fast = msgspec.json.encode(value)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        if fast.isascii():
+            return fast.decode()
+    try:
         return _encode(value)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -60,6 +67,8 @@ def encode(value: Any) -> str:
 
 def storable(text: str, limit: int) -> str:
     """At most ``limit`` characters, with U+FFFD for each one that a database refuses."""
+    if text.isascii() and "\0" not in text:
+        return text[:limit]
     return _UNSTORABLE.sub("\ufffd", text[:limit])
 
 

@@ -29,7 +29,7 @@ UNITS = [
 
 
 def chosen(audience: Audience, coverage: dict[str, InviteCoverage] | None = None) -> list[str]:
-    selected, trace = select(UNITS, audience, coverage or {}, {tag: tag_key(tag) for tag in audience.tags})
+    selected, _, trace = select(UNITS, audience, coverage or {}, {tag: tag_key(tag) for tag in audience.tags})
     assert trace.selected_units == len(selected)
     assert trace.units == len(UNITS)
     return [unit.id for unit in selected]
@@ -55,7 +55,7 @@ def test_filters_hold_together_and_excludes_win(audience: Audience, ids: list[st
 
 
 def test_the_trace_counts_every_step() -> None:
-    _, trace = select(
+    *_, trace = select(
         UNITS,
         Audience(side=Side.BRIDE, tags=("vip",), include=("Khan", "Same", "Iyer"), exclude=("Rao", "Shah")),
         {},

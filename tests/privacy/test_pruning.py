@@ -158,7 +158,7 @@ async def test_what_is_due_is_found_by_an_index(db: Database, monkeypatch: pytes
     tables = "receipts|status_items|attempts|guest_import_rows|audit"
     whole = rf"SCAN ({tables})" if db.sqlite else rf"Seq Scan on ({tables})"
     assert re.findall(whole, "\n".join(plans)) == [], "\n".join(plans)
-    assert "ix_attempts_finished_at" in "\n".join(plans)
+    assert re.search("ix_attempts_(kept|finished)", "\n".join(plans))
 
 
 async def _much_to_prune(db: Database) -> None:

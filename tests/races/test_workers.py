@@ -47,6 +47,25 @@ async def test_a_claim_takes_others_and_waits_for_nobody_on_postgresql(wedding: 
     await wedding.check()
 
 
+@postgresql_only
+async def test_what_a_broken_claim_lets_go_of_is_claimed_by_who_has_gone_on_behind_it(wedding: Wedding) -> None:
+    big = await make_wedding(wedding.db, people(6))
+    await big.send()
+    async with holding(CLAIM_PICKED) as gate:
+        broken = await gate.hold(big.claim(2))
+        behind = await ended(gate.start(big.claim(2)))
+        broken.cancel()
+        gate.release()
+        with pytest.raises(asyncio.CancelledError):
+            await broken
+    rest = [claim for _ in range(2) for claim in await big.claim(2)]
+    places = [claim.place for claim in (*behind, *rest)]
+    assert places[:4] == sorted(places[:4]), "it goes on from where it was"
+    assert max(places[4:]) < min(places[:4]), "and then takes what is left before it"
+    assert len(places) == 6
+    await big.check()
+
+
 LAST = [
     pytest.param(accepted, id="accepted"),
     pytest.param(UNKNOWN, id="unknown"),

@@ -82,6 +82,8 @@ async def test_passing_refusals_wait_longer_each_time_and_end(wedding: Wedding) 
 
 
 async def due_now(wedding: Wedding, message_id: str) -> None:
+    """First in the queue, for a worker that has not begun behind it."""
+
     async def unit(uow: UnitOfWork) -> None:
         await uow.session.execute(
             sa.update(MessageRow)
@@ -90,6 +92,7 @@ async def due_now(wedding: Wedding, message_id: str) -> None:
         )
 
     await wedding.db.write(unit)
+    wedding.dispatch = Dispatch(wedding.db, rate=100_000, lease=LEASE)
 
 
 async def test_too_fast_slows_the_number_and_does_not_count_as_a_retry(wedding: Wedding) -> None:

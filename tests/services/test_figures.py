@@ -152,7 +152,7 @@ async def test_nothing_that_grows_with_what_was_ever_sent_is_read_through(db: Da
         "ix_send_runs_open",
         "ix_invite_messages_due",
         "ix_facts_unmatched_recent",
-        "ix_attempts_finished_at",
+        "ix_attempts_finished",
     ):
         assert index in "\n".join(plans)
 

@@ -30,8 +30,21 @@ MESSAGE = TemplateMessage(
 )
 
 
-def client(base_url: str = "https://graph.test", *, timeout: float = 5.0, concurrency: int = 4) -> MetaClient:
-    return MetaClient(base_url=base_url, version="v26.0", access_token=TOKEN, timeout=timeout, concurrency=concurrency)
+def client(
+    base_url: str = "https://graph.test",
+    *,
+    timeout: float = 5.0,
+    concurrency: int = 4,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> MetaClient:
+    return MetaClient(
+        base_url=base_url,
+        version="v26.0",
+        access_token=TOKEN,
+        timeout=timeout,
+        concurrency=concurrency,
+        transport=transport,
+    )
 
 
 def error(code: Any, **more: Any) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from app.whatsapp.port import (
     Accepted,
     NotSent,
+    Outcome,
+    TemplateMessage,
     Unknown,
 )
 from tests.whatsapp.meta_client import ACCEPTED, MESSAGE, TOKEN, client
@@ -175,3 +179,63 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypa
 
     async with server(accept) as url, client(url) as meta:
         assert isinstance(await meta.send(MESSAGE), Accepted)
+
+
+async def test_a_server_that_closes_after_each_answer_gets_each_message_once() -> None:
+    """It does not say that it closes: some requests go onto a connection that is ending, and none of them twice."""
+    answered: Counter[bytes] = Counter()
+
+    async def one_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_request(reader)
+        answered[json.loads(request.partition(b"\r\n\r\n")[2])["biz_opaque_callback_data"]] += 1
+        writer.write(http_answer(json.dumps(ACCEPTED).encode()))
+        await writer.drain()
+
+    async with server(one_each) as url, client(url) as meta:
+        messages = [replace(MESSAGE, attempt_id=str(number)) for number in range(40)]
+
+        async def some(mine: list[TemplateMessage]) -> list[Outcome]:
+            return [await meta.send(each) for each in mine]
+
+        found = [each for batch in await asyncio.gather(*(some(messages[at::4]) for at in range(4))) for each in batch]
+    assert all(isinstance(each, Accepted | Unknown) for each in found)
+    assert sum(isinstance(each, Accepted) for each in found) == len(answered) >= 20
+    assert set(answered.values()) == {1}
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_message() -> None:
+    spoken = asyncio.Event()
+
+    async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(http_answer(json.dumps(ACCEPTED).encode()))
+        await asyncio.sleep(0.05)
+        writer.write(http_answer(json.dumps(ACCEPTED | {"messages": [{"id": "wamid.B="}]}).encode()))
+        await writer.drain()
+        spoken.set()
+        await reader.read(1)
+
+    async with server(chatty) as url, client(url, timeout=2) as meta:
+        assert isinstance(await meta.send(MESSAGE), Accepted)
+        await spoken.wait()
+        await asyncio.sleep(0.02)
+        second = await meta.send(MESSAGE)
+    assert isinstance(second, Accepted)
+    assert second.message_id == "wamid.A="
+
+
+async def test_a_proxy_of_the_environment_is_asked_for_meta(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await read_request(reader)).split(b"\r\n")[0])
+        writer.write(http_answer(json.dumps(ACCEPTED).encode(), b"Connection: close\r\n"))
+        await writer.drain()
+
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with server(proxy) as url:
+        monkeypatch.setenv("http_proxy", url)
+        async with client("http://graph.test") as meta:
+            assert isinstance(await meta.send(MESSAGE), Accepted)
+    assert asked == [b"POST http://graph.test/v26.0/100000000000001/messages HTTP/1.1"]

@@ -33,5 +33,10 @@ def is_state(column: Any, *states: StrEnum) -> sa.ColumnElement[bool]:
     return cast("sa.ColumnElement[bool]", column == literals[0] if len(literals) == 1 else column.in_(literals))
 
 
+def only_where(condition: str) -> dict[str, Any]:
+    """Of an index: only the rows of which this is true, on both databases."""
+    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
+
+
 Count = Annotated[int, mapped_column(sa.Integer, default=0, server_default="0")]
 """A number of rows, never null."""

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, Count
+from app.db.tables.base import Base, Count, only_where
 from app.db.types import JsonText, PublicId, enum_name
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, ImportOutcome, PhoneStatus, Side
@@ -59,8 +59,7 @@ class PersonRow(ConsentColumns, Base):
             "workspace_id",
             "phone",
             unique=True,
-            postgresql_where=sa.text("phone IS NOT NULL"),
-            sqlite_where=sa.text("phone IS NOT NULL"),
+            **only_where("phone IS NOT NULL"),
         ),
         sa.Index(None, "guest_unit_id"),
         sa.Index(None, "workspace_id", "name_key"),
@@ -150,8 +149,7 @@ class DoNotMessageRow(Base):
         sa.Index(
             "ix_do_not_message_erased",
             "phone",
-            postgresql_where=sa.text("phone LIKE 'erased:%'"),
-            sqlite_where=sa.text("phone LIKE 'erased:%'"),
+            **only_where("phone LIKE 'erased:%'"),
         ),
         sa.CheckConstraint("(workspace_id IS NULL) <> (number_id IS NULL)", name="one_scope"),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, Count
+from app.db.tables.base import Base, Count, only_where
 from app.db.types import JsonText, PublicId, enum_name
 from app.domain import ids
 from app.domain.enums import (
@@ -18,12 +18,6 @@ from app.domain.enums import (
     TemplateStatus,
 )
 from app.domain.lifecycle import LIVE_STATES
-
-
-def _where(condition: str) -> dict[str, Any]:
-    """A partial index, on both databases."""
-    return {"postgresql_where": sa.text(condition), "sqlite_where": sa.text(condition)}
-
 
 LIVE_SQL = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(LIVE_STATES)))
 
@@ -56,8 +50,10 @@ class SendRunRow(Base):
     __table_args__ = (
         sa.Index(None, "workspace_id", "id"),
         sa.Index(None, "event_id", "id"),
-        sa.Index("ix_send_runs_running", "number_id", "id", **_where("status = 'RUNNING'")),
-        sa.Index("ix_send_runs_open", "number_id", "status", **_where("status IN ('PAUSED', 'RUNNING', 'STOPPED')")),
+        sa.Index("ix_send_runs_running", "number_id", "id", **only_where("status = 'RUNNING'")),
+        sa.Index(
+            "ix_send_runs_open", "number_id", "status", **only_where("status IN ('PAUSED', 'RUNNING', 'STOPPED')")
+        ),
     )
 
     id: Mapped[str] = mapped_column(PublicId(ids.SEND_RUN), primary_key=True)
@@ -132,15 +128,15 @@ class MessageRow(Base):
             "number_id",
             "provider_message_id",
             unique=True,
-            **_where("provider_message_id IS NOT NULL"),
+            **only_where("provider_message_id IS NOT NULL"),
         ),
-        sa.Index("ix_invite_messages_due", "run_id", "not_before", "position", **_where("state = 'QUEUED'")),
-        sa.Index("ix_invite_messages_leased", "lease_until", **_where("state = 'SENDING'")),
-        sa.Index("ix_invite_messages_unconfirmed", "run_id", "state_since", **_where("state = 'UNCONFIRMED'")),
-        sa.Index("ix_invite_messages_live", "event_id", "phone", **_where(f"kind = 'INVITE' AND {LIVE_SQL}")),
-        sa.Index("ix_invite_messages_queued_phone", "number_id", "phone", **_where("state = 'QUEUED'")),
-        sa.Index("ix_invite_messages_cooling", "number_id", "failed_at", **_where("failure_code = 131049")),
-        sa.Index("ix_invite_messages_second", "run_id", **_where("second_message_id IS NOT NULL")),
+        sa.Index("ix_invite_messages_due", "run_id", "not_before", "position", **only_where("state = 'QUEUED'")),
+        sa.Index("ix_invite_messages_leased", "lease_until", **only_where("state = 'SENDING'")),
+        sa.Index("ix_invite_messages_unconfirmed", "run_id", "state_since", **only_where("state = 'UNCONFIRMED'")),
+        sa.Index("ix_invite_messages_live", "event_id", "phone", **only_where(f"kind = 'INVITE' AND {LIVE_SQL}")),
+        sa.Index("ix_invite_messages_queued_phone", "number_id", "phone", **only_where("state = 'QUEUED'")),
+        sa.Index("ix_invite_messages_cooling", "number_id", "failed_at", **only_where("failure_code = 131049")),
+        sa.Index("ix_invite_messages_second", "run_id", **only_where("second_message_id IS NOT NULL")),
         sa.Index("ix_invite_messages_event", "event_id", "run_id", "position"),
         sa.Index("ix_invite_messages_state", "run_id", "state", "position"),
     )
@@ -214,7 +210,10 @@ class AttemptRow(Base):
     """One provider call. Named ``<message id>.<n>`` in ``biz_opaque_callback_data``."""
 
     __tablename__ = "attempts"
-    __table_args__ = (sa.Index(None, "finished_at"),)
+    __table_args__ = (
+        sa.Index("ix_attempts_finished", "finished_at", **only_where("finished_at IS NOT NULL")),
+        sa.Index("ix_attempts_kept", "finished_at", "message_id", "n", **only_where("answer IS NOT NULL")),
+    )
 
     message_id: Mapped[str] = mapped_column(
         PublicId(ids.MESSAGE), sa.ForeignKey("invite_messages.id"), primary_key=True

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base
+from app.db.tables.base import Base, only_where
 from app.db.types import PublicId, enum_name
 from app.domain import ids
 from app.domain.enums import ReceiptFinding
@@ -16,7 +16,10 @@ class ReceiptRow(Base):
     """One webhook body exactly as received. Belongs to the number: it may speak of several workspaces."""
 
     __tablename__ = "receipts"
-    __table_args__ = (sa.Index(None, "number_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_receipts_problem", "number_id", "id", **only_where("problem IS NOT NULL")),
+        sa.Index("ix_receipts_kept", "id", **only_where("body IS NOT NULL")),
+    )
 
     id: Mapped[str] = mapped_column(PublicId(ids.RECEIPT), primary_key=True)
     number_id: Mapped[str | None] = mapped_column(PublicId(ids.NUMBER))
@@ -37,27 +40,26 @@ class StatusItemRow(Base):
             "ix_status_items_message",
             "message_id",
             "id",
-            postgresql_where=sa.text("message_id IS NOT NULL"),
-            sqlite_where=sa.text("message_id IS NOT NULL"),
+            **only_where("message_id IS NOT NULL"),
         ),
         sa.Index(
             "ix_status_items_findings",
             "number_id",
             "id",
-            postgresql_where=sa.text("finding IS NOT NULL"),
-            sqlite_where=sa.text("finding IS NOT NULL"),
+            **only_where("finding IS NOT NULL"),
         ),
         sa.Index(
             "ix_status_items_unmatched",
             "number_id",
             "provider_message_id",
-            postgresql_where=sa.text("message_id IS NULL"),
-            sqlite_where=sa.text("message_id IS NULL"),
+            **only_where("message_id IS NULL"),
         ),
+        sa.Index("ix_status_items_receipt", "receipt_id", **only_where("finding IS NOT NULL")),
+        sa.Index("ix_status_items_kept", "id", **only_where("item IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(PublicId(ids.STATUS_ITEM), primary_key=True)
-    receipt_id: Mapped[str] = mapped_column(PublicId(ids.RECEIPT), sa.ForeignKey("receipts.id"), index=True)
+    receipt_id: Mapped[str] = mapped_column(PublicId(ids.RECEIPT), sa.ForeignKey("receipts.id"))
     number_id: Mapped[str | None] = mapped_column(PublicId(ids.NUMBER))
     received_at: Mapped[datetime]
     provider_message_id: Mapped[str | None]
@@ -85,21 +87,18 @@ class FactRow(Base):
         sa.Index(
             "ix_facts_message",
             "message_id",
-            postgresql_where=sa.text("message_id IS NOT NULL"),
-            sqlite_where=sa.text("message_id IS NOT NULL"),
+            **only_where("message_id IS NOT NULL"),
         ),
         sa.Index(
             "ix_facts_unmatched_recent",
             "received_at",
-            postgresql_where=sa.text("message_id IS NULL"),
-            sqlite_where=sa.text("message_id IS NULL"),
+            **only_where("message_id IS NULL"),
         ),
         sa.Index(
             "ix_facts_unmatched",
             "number_id",
             "provider_message_id",
-            postgresql_where=sa.text("message_id IS NULL"),
-            sqlite_where=sa.text("message_id IS NULL"),
+            **only_where("message_id IS NULL"),
         ),
     )
 

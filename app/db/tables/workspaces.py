@@ -103,6 +103,8 @@ class AuditRow(Base):
         sa.Index(None, "workspace_id", "id"),
         sa.Index(None, "run_id", "id"),
         sa.Index(None, "workspace_id", "action", "id"),
+        sa.Index(None, "workspace_id", "actor_id", "id"),
+        sa.Index(None, "workspace_id", "target_id", "id"),
     )
 
     id: Mapped[str] = mapped_column(PublicId(ids.AUDIT), primary_key=True)

@@ -1,11 +1,14 @@
 """Prechecks: what a send would do."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 import strawberry
 
+from app.db.keyset import MAX_FIRST
 from app.domain import audience as domain
 from app.domain.eligibility import Candidate as DomainCandidate
 from app.domain.enums import BlockerCode, Verdict, WarningCode
@@ -227,7 +230,7 @@ class Precheck:
     ) -> CandidateConnection:
         """A cursor holds for one candidate list; when the list has changed it is CONFLICT."""
         # Folding 100,000 names takes a second, in which the loop that answers webhooks must not wait.
-        found = await asyncio.to_thread(_matching, self.result.candidates, verdict, fold(search or ""))
+        found = await asyncio.to_thread(list, _matching(self.result.candidates, verdict, fold(search or "")))
         page = slice_of(
             found, first, after, version=self.result.candidates_digest, scope=f"{verdict}:{fold(search or '')}"
         )
@@ -238,8 +241,9 @@ class Precheck:
         self, first: Annotated[int | None, strawberry.argument(description="How many, 1 to 100.")] = DEFAULT_PREVIEWS
     ) -> list[MessagePreview]:
         """What the first eligible recipients would read."""
+        readable = (each for each in _matching(self.result.candidates, Verdict.ELIGIBLE, "") if each.text)
         # Without a template, or without what fills it, there is nothing to read.
-        eligible = [each for each in _matching(self.result.candidates, Verdict.ELIGIBLE, "") if each.text]
+        eligible = list(islice(readable, MAX_FIRST))
         page = slice_of(eligible, DEFAULT_PREVIEWS if first is None else first, None, version="", scope="")
         return [
             MessagePreview(recipient_name=each.recipient_name, text=each.text, media_url=each.media_url)
@@ -247,8 +251,8 @@ class Precheck:
         ]
 
 
-def _matching(candidates: list[DomainCandidate], verdict: Verdict | None, folded: str) -> list[DomainCandidate]:
+def _matching(candidates: list[DomainCandidate], verdict: Verdict | None, folded: str) -> Iterator[DomainCandidate]:
     def found(candidate: DomainCandidate) -> bool:
         return not folded or folded in fold(candidate.recipient_name) or folded in (candidate.phone or "")
 
-    return [each for each in candidates if (verdict is None or each.verdict is verdict) and found(each)]
+    return (each for each in candidates if (verdict is None or each.verdict is verdict) and found(each))

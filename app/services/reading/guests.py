@@ -74,7 +74,7 @@ class GuestReading(Reading):
         event_known = not where.coverage or ids.is_id(ids.EVENT, where.event_id or "")
         if not ids.is_id(ids.WORKSPACE, workspace_id) or not event_known:
             return empty(total=0 if counted else None)
-        query = _filtered(where).where(
+        query = _filtered(where, PersonRow.workspace_id == workspace_id).where(
             GuestUnitRow.workspace_id == workspace_id, GuestUnitRow.workspace_id.in_(visible(actor))
         )
 
@@ -123,7 +123,7 @@ class GuestReading(Reading):
         wanted = known(ids.GUEST_UNIT, unit_ids)
 
         async def unit(uow: UnitOfWork) -> dict[str, PhoneStatus]:
-            query = sa.select(GuestUnitRow.id, _phone_status).where(
+            query = sa.select(GuestUnitRow.id, _phone_status()).where(
                 listed(uow, GuestUnitRow.id, wanted), GuestUnitRow.workspace_id.in_(visible(actor))
             )
             return {unit_id: PhoneStatus(status) for unit_id, status in await uow.session.execute(query)}
@@ -185,14 +185,16 @@ def _has_person(*conditions: sa.ColumnElement[bool]) -> sa.Exists:
     )
 
 
-_phone_status = sa.case(
-    (
-        GuestUnitRow.delivery_phone.is_not(None) | _has_person(PersonRow.phone_status == PhoneStatus.VALID),
-        PhoneStatus.VALID.value,
-    ),
-    (_has_person(PersonRow.phone_status == PhoneStatus.MALFORMED), PhoneStatus.MALFORMED.value),
-    else_=PhoneStatus.MISSING.value,
-)
+def _phone_status(*within: sa.ColumnElement[bool]) -> sa.ColumnElement[str]:
+    """Of a household; ``within`` narrows where its people are looked for."""
+    valid, malformed = (
+        _has_person(PersonRow.phone_status == status, *within) for status in (PhoneStatus.VALID, PhoneStatus.MALFORMED)
+    )
+    return sa.case(
+        (GuestUnitRow.delivery_phone.is_not(None) | valid, PhoneStatus.VALID.value),
+        (malformed, PhoneStatus.MALFORMED.value),
+        else_=PhoneStatus.MISSING.value,
+    )
 
 
 def _blocks(*conditions: sa.ColumnElement[bool]) -> sa.Exists:
@@ -216,14 +218,15 @@ _BLOCKED = _blocks(DoNotMessageSpellingRow.spelling == GuestUnitRow.delivery_pho
 )
 
 
-def _filtered(where: GuestUnitFilter) -> sa.Select[Any]:
+def _filtered(where: GuestUnitFilter, here: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """``here`` says of which workspace people are: else PostgreSQL may gather those of all before it looks at one."""
     query = sa.select(GuestUnitRow).where(GuestUnitRow.archived == where.archived)
     if where.side is not None:
         query = query.where(GuestUnitRow.side == where.side)
     if where.inviteable is not None:
         query = query.where(GuestUnitRow.inviteable == where.inviteable)
     if where.phone_status is not None:
-        query = query.where(_phone_status == where.phone_status.value)
+        query = query.where(_phone_status(here) == where.phone_status.value)
     for key in {tag_key(tag) for tag in where.tags}:
         query = query.where(
             sa.exists().where(
@@ -233,7 +236,7 @@ def _filtered(where: GuestUnitFilter) -> sa.Select[Any]:
             )
         )
     if (pattern := needle(where.search)) is not None:
-        query = query.where(_found(pattern))
+        query = query.where(_found(pattern, here))
     if where.coverage:
         best = best_ranks(MessageRow.event_id == where.event_id)
         query = query.outerjoin(best, best.c.guest_unit_id == GuestUnitRow.id).where(
@@ -244,7 +247,7 @@ def _filtered(where: GuestUnitFilter) -> sa.Select[Any]:
     return query
 
 
-def _found(pattern: str) -> sa.ColumnElement[bool]:
+def _found(pattern: str, here: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     def like(column: Any) -> sa.ColumnElement[bool]:
         found: sa.ColumnElement[bool] = column.like(pattern, escape=ESCAPE)
         return found
@@ -252,5 +255,5 @@ def _found(pattern: str) -> sa.ColumnElement[bool]:
     return sa.or_(
         like(GuestUnitRow.name_key),
         like(GuestUnitRow.delivery_phone),
-        _has_person(like(PersonRow.name_key) | like(PersonRow.phone)),
+        _has_person(like(PersonRow.name_key) | like(PersonRow.phone), here),
     )

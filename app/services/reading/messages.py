@@ -80,6 +80,10 @@ class MessageReading(Reading):
             MessageRow.kind == SendRunKind.INVITE,
             MessageRow.workspace_id.in_(visible(actor)),
         )
+        if where.possible != set(MessageState):
+            # What is rare among an event's messages is found by the index of each run's states.
+            runs = sa.select(SendRunRow.id).where(SendRunRow.event_id == event_id)
+            query = query.where(MessageRow.run_id.in_(runs))
         total = _total(where).where(
             SendRunRow.event_id == event_id,
             SendRunRow.kind == SendRunKind.INVITE,

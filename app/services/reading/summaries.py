@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.tables import EventRow, MessageRow, RunBreakdownRow, RunCountersRow, SendRunRow
+from app.db.tables import EventRow, MessageRow, RunBreakdownRow, RunCountersRow, SendRunRow, is_state
 from app.domain import ids
 from app.domain.enums import MessageState, RejectionReason, SendRunKind
 from app.services.base import Actor
@@ -154,7 +154,7 @@ def _summaries_of(runs: sa.CTE, overdue_when: sa.ColumnElement[bool]) -> sa.Sele
     overdue = (
         sa.select(runs.c.owner_id, sa.func.count().label("count"))
         .join(MessageRow, MessageRow.run_id == runs.c.run_id)
-        .where(MessageRow.state == MessageState.UNCONFIRMED, overdue_when)
+        .where(is_state(MessageRow.state, MessageState.UNCONFIRMED), overdue_when)
         .group_by(runs.c.owner_id)
         .subquery("overdue")
     )

@@ -64,7 +64,10 @@ def blocks_proven(actor: Actor) -> sa.ColumnElement[bool]:
     RECEIPT_READ where they match a guest, those of code 131050 only where also the message is of such a workspace.
     """
     receipts = allowed(actor, Permission.RECEIPT_READ)
-    about_own = DoNotMessageRow.message_id.in_(sa.select(MessageRow.id).where(MessageRow.workspace_id.in_(receipts)))
+    # For each entry its one message: as "one of all my messages" PostgreSQL would read them all first.
+    about_own = sa.exists().where(
+        MessageRow.id == DoNotMessageRow.message_id, MessageRow.workspace_id.in_(receipts.correlate(None))
+    )
     tellable = sa.or_(DoNotMessageRow.source != DoNotMessageSource.META_CODE_131050, about_own)
     return sa.or_(DoNotMessageRow.workspace_id.in_(visible(actor)), sa.and_(_matches_guest(receipts), tellable))
 
