@@ -25,7 +25,8 @@ class Settings:
         Secret,
         Setting(
             "Key of this service: signs prechecks and, unless `AUTH_JWKS_URL` is set, tokens (HS256). "
-            "At least 32 bytes, the same for all processes. Required.",
+            "At least 32 bytes, the same for all processes. Required; make it once and keep it: "
+            '`python -c "import secrets; print(secrets.token_urlsafe(48))"`.',
             parse.auth_secret,
         ),
     ]

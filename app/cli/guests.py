@@ -7,7 +7,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from app.cli.output import console, show_table, shown
-from app.cli.running import actor_of, services_of, settings_from_env
+from app.cli.running import actor_of, looking_as_a_member, services_of, settings_from_env
 from app.config import Settings
 from app.db.tables import GuestImportRow, ImportRowRow
 from app.domain.enums import ImportOutcome
@@ -17,6 +17,8 @@ from app.services.bundle import Services
 
 _TO_LOOK_AT = (ImportOutcome.WARNING_MALFORMED_PHONE, ImportOutcome.SKIPPED_NO_PHONE)
 _PAGE = 100
+_SHOWN = 20
+"""Rows to look at that are shown; more would push the counts out of sight."""
 _PREAMBLES = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -26,7 +28,9 @@ _PREAMBLES = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": 
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--workspace", "workspace_id", required=True, help="Id of the wedding.")
 @click.option("--as", "subject", required=True, help="The member who imports.")
-@click.option("--all-rows", is_flag=True, help="List every row, not only those that want to be looked at.")
+@click.option(
+    "--all-rows", is_flag=True, help=f"List every row, not only the first {_SHOWN} that want to be looked at."
+)
 def import_guests_command(file: str, workspace_id: str, subject: str, *, all_rows: bool) -> None:
     """Import a guest list.
 
@@ -36,7 +40,9 @@ def import_guests_command(file: str, workspace_id: str, subject: str, *, all_row
     with click.open_file(file, "rb") as source:
         text = _text(source.read(MAX_BYTES + 1))
     name = None if file == "-" else Path(file).name
-    asyncio.run(_import(settings_from_env(), actor_of(subject), workspace_id, text, name, all_rows=all_rows))
+    actor = actor_of(subject)
+    with looking_as_a_member():
+        asyncio.run(_import(settings_from_env(), actor, workspace_id, text, name, all_rows=all_rows))
 
 
 def _text(raw: bytes) -> str:
@@ -80,7 +86,10 @@ async def _import(
     if rows:
         title = "All rows" if all_rows else "Rows to look at"
         columns = ("#Row", "Name", "Phone as given", "Outcome", "What to do")
-        show_table(out, title, columns, [(row.row, row.name, row.phone, row.outcome, row.message) for row in rows])
+        listed = rows if all_rows else rows[:_SHOWN]
+        show_table(out, title, columns, [(row.row, row.name, row.phone, row.outcome, row.message) for row in listed])
+        if len(rows) > len(listed):
+            out.print(f"{len(rows) - len(listed):,} more want to be looked at. To list every row: --all-rows")
     out.print(f"Import {shown(done.id)}", style="dim")
 
 

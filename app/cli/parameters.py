@@ -8,8 +8,8 @@ from app.domain.enums import ParameterSource, TemplateComponent
 from app.domain.template_parameters import TemplateParameter
 
 HELP = (
-    "PLACE=SOURCE or PLACE=SOURCE:VALUE. PLACE is body.NAME, body.POSITION, header.NAME, header (for its picture or "
-    "document) or button.INDEX; SOURCE is " + ", ".join(ParameterSource) + ". May be repeated."
+    "PLACE=SOURCE or PLACE=SOURCE:VALUE. PLACE is body.NAME, body.POSITION, header.NAME, header.POSITION, header (for "
+    "its picture or document) or button.INDEX; SOURCE is " + ", ".join(ParameterSource) + ". May be repeated."
 )
 
 

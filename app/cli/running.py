@@ -1,8 +1,8 @@
 """What a command needs around its use case: checked settings, a migrated database, the services, an event loop."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import click
@@ -10,6 +10,7 @@ import click
 from app.config import Settings
 from app.db.engine import Database
 from app.db.migrate import NewerDatabaseError
+from app.domain.errors import NotFoundError
 from app.main import build_database, build_services
 from app.metrics import Metrics
 from app.services.base import Actor
@@ -25,6 +26,17 @@ def settings_from_env() -> Settings:
 def actor_of(subject: str) -> Actor:
     """Whoever runs the command speaks for ``subject``: who can open the database needs no token."""
     return Actor(subject, subject)
+
+
+@contextmanager
+def looking_as_a_member() -> Iterator[None]:
+    """Tell whoever gave both an id and ``--as`` that either may be why nothing was found. Raises ClickException."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise click.ClickException(
+            f"{error.message} See that the id is whole, and that whoever --as names is a member of its wedding."
+        ) from None
 
 
 async def state_of(database: Database) -> DatabaseState:

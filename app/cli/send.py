@@ -11,10 +11,10 @@ import click
 from app.cli import parameters
 from app.cli.output import console, shown
 from app.cli.progress import StateProgress
-from app.cli.running import actor_of, services_of, settings_from_env
-from app.cli.send_view import show_precheck, show_run
+from app.cli.running import actor_of, looking_as_a_member, services_of, settings_from_env
+from app.cli.send_view import show_precheck, show_run, show_templates
 from app.domain.audience import Audience
-from app.domain.enums import InviteCoverage, MessageState, SendRunStatus, Side
+from app.domain.enums import BlockerCode, InviteCoverage, MessageState, SendRunStatus, Side
 from app.domain.requests import RETRYABLE_STATES, FromRun, SendRequest
 from app.domain.template_parameters import TemplateParameter
 from app.services.base import Actor
@@ -73,7 +73,9 @@ def send_command(
     """
     whom, from_run = _selection(**audience)
     request = SendRequest(event_id, template_name, template_language, given, whom, from_run, include_already_invited)
-    asyncio.run(_Sending(request, actor_of(subject), sure=yes).run())
+    actor = actor_of(subject)
+    with looking_as_a_member():
+        asyncio.run(_Sending(request, actor, sure=yes).run())
 
 
 def _selection(
@@ -113,6 +115,7 @@ class _Sending:
             run_id = None
             while run_id is None:
                 show_precheck(self._out, precheck)
+                await self._help_with_template(services, precheck)
                 self._confirm(precheck)
                 assert precheck.token is not None
                 result = await services.sends.send_invites(self._actor, token=precheck.token)
@@ -136,11 +139,21 @@ class _Sending:
                 return
             await self._close(services, run_id)
 
+    async def _help_with_template(self, services: Services, precheck: Precheck) -> None:
+        """Which templates there are, when there is none of this name; what this one has to be given, when that is wrong."""
+        codes = {blocker.code for blocker in precheck.blockers}
+        if BlockerCode.TEMPLATE_MISSING in codes:
+            workspace_id = precheck.event.workspace_id
+            known = await services.reader.templates(self._actor, [workspace_id])
+            show_templates(self._out, known.get(workspace_id, []))
+        elif BlockerCode.PARAMETERS_INCOMPLETE in codes and precheck.template is not None:
+            show_templates(self._out, [precheck.template])
+
     def _confirm(self, precheck: Precheck) -> None:
         """Raises ClickException when nothing can be sent, Abort when the operator says no."""
         if precheck.token is None:
-            blocker = precheck.blockers[0]
-            raise click.ClickException(f"Nothing was sent. {shown(blocker.message)} {blocker.next_step}")
+            advice = " ".join(f"{shown(blocker.message)} {blocker.next_step}" for blocker in precheck.blockers)
+            raise click.ClickException(f"Nothing was sent. {advice}")
         if self._sure:
             return
         if not sys.stdin.isatty():
@@ -178,6 +191,12 @@ class _Sending:
         show_run(self._out, summary)
         if run.status is SendRunStatus.COMPLETED:
             self._out.print("Everything was handed to WhatsApp. Deliveries still come in.", style="bold")
+            if summary.failures:
+                self._out.print(
+                    f"To try the failed again, once that is mended: --from-run {run_id} --state failed, with the same event, "
+                    "template and parameters.",
+                    soft_wrap=True,
+                )
             return
         reason = " ".join(filter(None, [run.row.status_reason, run.row.next_step]))
         raise click.ClickException(f"The run is {run.status.lower()}. {shown(reason)}")

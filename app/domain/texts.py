@@ -33,7 +33,7 @@ REJECTIONS: dict[RejectionReason, Advice] = {
     ),
     RejectionReason.ALREADY_INVITED: Advice(
         "This phone already has an invite to this event.",
-        "Nothing to do. To send a second one on purpose, precheck with includeAlreadyInvited.",
+        "Nothing to do. To send a second one on purpose, choose to include those already invited (includeAlreadyInvited).",
     ),
     RejectionReason.MISSING_TEMPLATE_VALUE: Advice(
         "A value of the template is missing or too long for this guest.",

@@ -58,7 +58,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
     e.MessageState: (
         "Where one message stands; see docs/lifecycle.md.",
         {
-            "REJECTED": "Policy said no; the reason is kept.",
+            "REJECTED": "Kept back by a rule, such as Do-Not-Message or no phone; the reason is kept.",
             "CANCELLED": "Stopped before it was sent.",
             "QUEUED": "Planned, or refused for a passing reason and due again.",
             "SENDING": "Being handed to Meta right now.",
@@ -84,7 +84,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
         {
             "RUNNING": "Sending, as fast as the number may.",
             "PAUSED": "Held by a member until resumed.",
-            "STOPPED": "Held by Meta or by a breaker; statusReason says why, nextStep what to do.",
+            "STOPPED": "Held by Meta, or by the service itself after too many failures; statusReason says why, nextStep what to do.",
             "CANCELLED": "Ended by a member; what was not yet sent never will be.",
             "COMPLETED": "Nothing is left to send; deliveries may still come in.",
         },
@@ -94,7 +94,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
         {"INVITE": "Invites to guests.", "TEST": "One message to one's own phone."},
     ),
     e.Verdict: (
-        "What policy says about one candidate.",
+        "Whether one recipient gets the invite.",
         {"ELIGIBLE": "Will be messaged.", "REJECTED": "Will not be messaged; see the rejection."},
     ),
     e.RejectionReason: (
@@ -121,7 +121,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
             "PARAMETERS_INCOMPLETE": "Placeholders and given values do not match.",
             "PROVIDER_NOT_CONFIGURED": "The service has no number to send from.",
             "NUMBER_PAUSED": "The number cannot send at the moment; see the provider status.",
-            "NOBODY_ELIGIBLE": "Every candidate is rejected, or there is none.",
+            "NOBODY_ELIGIBLE": "Everybody is left out, or there is nobody.",
         },
     ),
     e.WarningCode: (
@@ -169,7 +169,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
             "META_STOP": "The guest pressed Stop in WhatsApp.",
             "META_CODE_131050": "Meta refused a message because the guest had stopped such messages.",
             "INBOUND_STOP_WORD": "The guest replied with a stop word.",
-            "ERASURE": "The guest's data was erased; a keyed hash of the phone still blocks.",
+            "ERASURE": "The guest's data was erased; the phone stays blocked, though nobody can read it any more.",
         },
     ),
     e.ErasureReason: (
@@ -238,13 +238,13 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
         "What kind of thing happened to a message.",
         {
             "PLANNED": "The run that holds it was started.",
-            "CLAIMED": "A worker took it to hand it to Meta.",
+            "CLAIMED": "The service began to hand it to WhatsApp.",
             "PROVIDER_ANSWER": "Meta answered the request.",
-            "STATUS": "Meta posted a status.",
+            "STATUS": "WhatsApp told how it stands: sent, delivered, read or failed.",
             "BLOCKED": "A rule such as Do-Not-Message stopped it, or the phone was put on that list or taken off it.",
             "CANCELLED": "It was cancelled.",
-            "LEASE_EXPIRED": "The worker that had taken it went silent.",
-            "FENCED": "An answer came after another worker had taken over; kept as evidence only.",
+            "LEASE_EXPIRED": "Whatever was handing it over went silent: nobody knows whether it went out.",
+            "FENCED": "An answer that came too late to count; kept as evidence.",
             "AUDIT": "A member did something to its run.",
         },
     ),
@@ -258,7 +258,7 @@ DESCRIPTIONS: dict[type[StrEnum], tuple[str, dict[str, str]]] = {
         },
     ),
     e.ReceiptFinding: (
-        "Why a piece of a webhook could not be placed.",
+        "Why something that Meta told us could not be placed.",
         {
             "UNMATCHED": "A status of a message that this service does not know.",
             "UNRECOGNISED": "A kind of item or status that this service does not know.",

@@ -19,6 +19,7 @@ from graphql import print_ast
 
 from app.auth import issue_token
 from tests.databases import CHOSEN
+from tests.docs.test_docs import TEXTS, blocks
 from tests.e2e.test_whole_loop import OWNER, Loop, prepare, whole_loop
 
 pytestmark = pytest.mark.anyio
@@ -145,4 +146,11 @@ async def test_graphql_ws_of_npm(database_url: str) -> None:
             "input": await wish(loop),
         }
         told = json.loads(await run("node", "journey.mjs", cwd=folder, stdin=json.dumps(given)))
+        (folder / "client.mjs").write_text("\n".join(blocks(TEXTS["docs/graphql.md"], "js")))
+        shutil.copy(HERE / "npm" / "guide.mjs", folder)
+        given = {"host": loop.url, "token": bearer(loop), "run": told["run"]}
+        shown = json.loads(await run("node", "guide.mjs", cwd=folder, stdin=json.dumps(given)))
     check(told["live"], told["summary"])
+    assert shown["status"] == "COMPLETED"
+    assert shown["watched"] == [{"sendRunProgress": {"status": "COMPLETED"}}], "it was complete before"
+    assert shown["refused"] == {"code": "BAD_INPUT", "field": "first"}

@@ -79,6 +79,10 @@ async def test_candidates(idle: Service) -> None:
     )
     assert await idle.code(PRECHECK, values) == "CONFLICT"
 
+    query = "query($i: PrecheckSendInput!) { precheckSend(input: $i) { eligibleCount previews { text } } }"
+    unknown = await idle.data(query, {"i": made.request(templateName="no_such")})
+    assert unknown["precheckSend"] == {"eligibleCount": 4, "previews": []}, "without a text there is nothing to show"
+
 
 async def test_every_list_of_a_workspace_pages_alike(idle: Service) -> None:
     made = await wedding(idle)

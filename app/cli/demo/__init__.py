@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 
 from app.auth import issue_token
-from app.cli.demo import wedding
+from app.cli.demo import onward, wedding
 from app.cli.demo.client import Caller, RefusedError, Simulator
 from app.cli.demo.processes import free_port, running
 from app.cli.demo.report import check, show_report
@@ -117,6 +117,7 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         person: issue_token(settings, person.subject, person.name, _TOKEN_LIFE)
         for person in (wedding.OWNER, wedding.PARENT, wedding.COORDINATOR)
     }
+    settings_file = onward.write_settings(plan.folder, env | {"PORT": str(port)})
     env["GRAPHIQL_TOKENS"] = ",".join(tokens.values())
     out.print("Starting the service and a simulated WhatsApp …", style="dim")
     webhook = f"{service}/webhooks/whatsapp"
@@ -152,4 +153,12 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         story.heading(f"Look around in a browser: {service}/graphql")
         story.say(
             "Every tab is ready to run. At the top you choose through whose eyes you look: owner, parent, coordinator."
+        )
+        story.heading("Go on with your own guest list, in a second shell")
+        for command in onward.commands(settings_file, sent):
+            # Bare, so that a whole line can be copied.
+            out.print(command, soft_wrap=True)
+    else:
+        out.print(
+            "Without --exit, on a terminal, it stays open for a look around and for your own guest list.", style="dim"
         )

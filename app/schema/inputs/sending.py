@@ -68,11 +68,11 @@ class TemplateParameterInput:
     component: TemplateComponent
     """The part that holds it."""
     button_index: int | None = None
-    """Meta's zero-based place of the button."""
+    """Which button, as Meta counts them: the first is 0."""
     name: str | None = None
-    """Of a named placeholder."""
+    """Where placeholders have names: guest_name of {{guest_name}}."""
     position: int | None = None
-    """Of a numbered placeholder, from 1."""
+    """Where placeholders have numbers: 1 of {{1}}."""
     source: ParameterSource
     """What fills it."""
     value: str | None = None

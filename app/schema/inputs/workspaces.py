@@ -33,7 +33,7 @@ class SetMemberInput:
     workspace_id: strawberry.ID
     """Where."""
     subject: str
-    """The subject of the user's token."""
+    """Who it is, as the sign-in knows them: the subject of the token."""
     display_name: str | None = strawberry.UNSET
     """Kept as it was when left out."""
     role: Role

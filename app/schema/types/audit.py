@@ -67,7 +67,7 @@ class AuditEntryConnection(Connection[AuditEntry]):
 @described
 @strawberry.type
 class WebhookFinding:
-    """A piece of a webhook that could not be placed: kept, shown, and harming nothing else."""
+    """Something that Meta told us and that could not be placed: kept, shown, and harming nothing else."""
 
     received_at: datetime
     """When Meta posted it."""
@@ -80,7 +80,7 @@ class WebhookFinding:
     raw: JSON | None
     """The one piece, what is personal to others removed; null without RECEIPT_READ."""
     receipt_id: strawberry.ID
-    """The whole body, for the command line."""
+    """What Meta sent as a whole, for whoever runs the service."""
 
     @classmethod
     def of(cls, found: Finding) -> "WebhookFinding":

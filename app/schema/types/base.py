@@ -27,7 +27,7 @@ class Node:
     """Anything that can be fetched again by its id."""
 
     id: strawberry.ID
-    """Opaque; the same everywhere: in links, exports, logs and on the command line."""
+    """Its name here and everywhere: in links, downloads, logs and on the command line."""
 
 
 class FromRow:

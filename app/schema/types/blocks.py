@@ -68,13 +68,13 @@ class DoNotMessageEntry(Node, FromRow):
 
     @strawberry.field
     async def receipt_id(self, info: Info) -> strawberry.ID | None:
-        """The body that the webhook item came in, for the command line; null where evidence is."""
+        """What Meta sent as a whole, for whoever runs the service; null where evidence is."""
         found = await info.context.loaders.block_evidence.load(self.row.id)
         return None if found is None or found.receipt_id is None else strawberry.ID(found.receipt_id)
 
     @strawberry.field
     def phone(self) -> str:
-        """E.164."""
+        """With its country code, such as +919820012345."""
         # The contract promises a text; a pseudonym would only be taken for a number.
         return "erased" if is_pseudonym(self.row.phone) else self.row.phone
 

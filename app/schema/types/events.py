@@ -34,7 +34,7 @@ class Event(Node, FromRow):
     visibility: EventVisibility
     """Who may see it outside this service."""
     position: int
-    """1-based place in the workspace's order."""
+    """Place in the workspace's order; the first is 1."""
 
     @strawberry.field
     async def workspace(self, info: Info) -> WorkspaceType:

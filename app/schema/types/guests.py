@@ -84,7 +84,7 @@ class GuestUnit(Node, FromRow):
     side: Side
     """Whose family it belongs to."""
     delivery_phone: str | None
-    """E.164; receives for the whole household. Null: its people's phones receive."""
+    """Receives for the whole household; with its country code. Null: its people's phones receive."""
     inviteable: bool
     """False: never invited."""
     archived: bool

@@ -34,9 +34,9 @@ class RenderedParameter:
     component: TemplateComponent
     """The part that holds it."""
     name: str | None
-    """Of a named placeholder."""
+    """Where placeholders have names: guest_name of {{guest_name}}."""
     position: int | None
-    """Of a numbered placeholder, from 1."""
+    """Where placeholders have numbers: 1 of {{1}}."""
     value: str
     """Empty where there was nothing to fill in."""
 
@@ -66,7 +66,7 @@ class TimelineEntry:
     raw: JSON | None
     """The one status or answer, never its neighbours in the same POST; null without RECEIPT_READ."""
     receipt_id: strawberry.ID | None
-    """The body that it came in, for the command line."""
+    """What Meta sent as a whole, for whoever runs the service."""
 
     @classmethod
     def of(cls, item: TimelineItem) -> "TimelineEntry":
@@ -93,13 +93,13 @@ class TimelineEntry:
 @described
 @strawberry.type
 class InviteMessage(Node):
-    """One candidate of a run, for its whole life: rejected, sent, delivered, read."""
+    """The invite to one recipient, for its whole life: kept back, sent, delivered, read."""
 
     row: strawberry.Private[MessageRow]
     recipient_name: str
     """As the invite calls the recipient."""
     phone: str | None
-    """E.164; null when the household had no usable one."""
+    """With its country code, such as +919820012345; null when the household had no usable one."""
     state: MessageState
     """Where it stands."""
     operator_text: str
@@ -109,7 +109,7 @@ class InviteMessage(Node):
     lifecycle: LifecycleState | None
     """Null before Meta's first status: ACCEPTED is not yet delivery."""
     rejection: Rejection | None
-    """Why policy said no."""
+    """Why it may not be sent."""
     failure: Failure | None
     """Stays after a later DELIVERED or READ."""
     provider_message_id: str | None

@@ -72,13 +72,13 @@ class AudienceTrace:
 @described
 @strawberry.type
 class Candidate:
-    """A phone that the audience comes to, or a household with none, with what policy says."""
+    """A phone that the selection comes to, or a household with none, and whether it gets the invite."""
 
     candidate: strawberry.Private[DomainCandidate]
     recipient_name: str
     """As the invite would call the recipient."""
     phone: str | None
-    """E.164; null when the household has no usable one."""
+    """With its country code, such as +919820012345; null when the household has no usable one."""
     verdict: Verdict
     """Whether it would be messaged."""
     rejection: Rejection | None
@@ -157,7 +157,7 @@ class Warning:  # noqa: A001 - the contract's name
 @described
 @strawberry.type
 class Precheck:
-    """The candidate list of a send with a verdict for each, and a token that pins it."""
+    """Who would get an invite and who not, and a token that stands for exactly this."""
 
     result: strawberry.Private[prechecks.Precheck]
     token: str | None
@@ -241,7 +241,9 @@ class Precheck:
         self, first: Annotated[int | None, strawberry.argument(description="How many, 1 to 100.")] = DEFAULT_PREVIEWS
     ) -> list[MessagePreview]:
         """What the first eligible recipients would read."""
-        eligible = list(islice(_matching(self.result.candidates, Verdict.ELIGIBLE, ""), MAX_FIRST))
+        readable = (each for each in _matching(self.result.candidates, Verdict.ELIGIBLE, "") if each.text)
+        # Without a template, or without what fills it, there is nothing to read.
+        eligible = list(islice(readable, MAX_FIRST))
         page = slice_of(eligible, DEFAULT_PREVIEWS if first is None else first, None, version="", scope="")
         return [
             MessagePreview(recipient_name=each.recipient_name, text=each.text, media_url=each.media_url)

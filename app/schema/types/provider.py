@@ -29,7 +29,7 @@ class ProviderStatus:
     daily_limit: int | None
     """The same as a number, for all numbers of the account together; null: unlimited, or not known."""
     synced_at: datetime | None
-    """When Meta was last asked about the number; its webhooks bring changes between."""
+    """When Meta was last asked about the number; meanwhile it tells changes by itself."""
     send_rate: float
     """Messages a second that may go out at the moment; Meta's brakes lower it for a while."""
     paused: bool

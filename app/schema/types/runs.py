@@ -22,7 +22,7 @@ from app.services.reading import Look, MessageFilter, Rate, RunView
 @described
 @strawberry.type
 class SendRun(Node):
-    """One operator action: an event, a template, a candidate list."""
+    """One send: an event, a template, and everybody whom it is about."""
 
     row: strawberry.Private[SendRunRow]
     look: strawberry.Private[Look | None]

@@ -61,7 +61,7 @@ class PrecheckStale(SendRefusal):
 @described
 @strawberry.type
 class SendBlocked(SendRefusal):
-    """Nothing can be sent now, whatever the candidates."""
+    """Nothing can be sent now, whoever it is for."""
 
     blockers: list[Blocker]
     """Everything that has to be mended first."""

@@ -14,7 +14,7 @@ from app.whatsapp.codes import describe_failure
 @described
 @strawberry.type
 class Rejection:
-    """Why policy said no to one candidate, and what can be done."""
+    """Why one recipient does not get the invite, and what can be done."""
 
     reason: RejectionReason
     """The reason."""
@@ -34,7 +34,7 @@ class Rejection:
 @described
 @strawberry.type
 class RejectionCount:
-    """How many candidates were rejected for one reason."""
+    """How many do not get the invite for one reason."""
 
     reason: RejectionReason
     """The reason."""
@@ -134,9 +134,9 @@ class SendSummary:
     candidates: int
     """Everybody whom a send was about."""
     eligible: int
-    """Those whom policy let through."""
+    """Those who may get it."""
     rejected: int
-    """Policy said no."""
+    """Those who may not get it; see the rejections."""
     cancelled: int
     """Stopped before they were sent."""
     queued: int

@@ -14,16 +14,16 @@ from app.schema.types.base import Node
 @described
 @strawberry.type
 class TemplateParameter:
-    """One placeholder that has to be filled."""
+    """One gap of a template that has to be filled: a placeholder such as {{1}}, or the header's picture."""
 
     component: TemplateComponent
     """The part that holds it."""
     button_index: int | None
-    """Meta's zero-based place of the button."""
+    """Which button, as Meta counts them: the first is 0."""
     name: str | None
-    """Of a named placeholder."""
+    """Where placeholders have names: guest_name of {{guest_name}}."""
     position: int | None
-    """Of a numbered placeholder, from 1."""
+    """Where placeholders have numbers: 1 of {{1}}."""
     kind: str
     """TEXT, IMAGE, VIDEO, DOCUMENT, URL_SUFFIX."""
     example: str | None

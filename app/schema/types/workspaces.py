@@ -40,7 +40,7 @@ class Member(Node, FromRow):
 
     row: strawberry.Private[MemberRow]
     subject: str
-    """The subject of the user's token."""
+    """Who it is, as the sign-in knows them: the subject of the token."""
     display_name: str
     """As the console shows the user."""
     role: Role
@@ -104,7 +104,7 @@ class Workspace(Node, FromRow):
     default_region: str
     """Region of phones without country code, e.g. IN."""
     timezone: str
-    """IANA, e.g. Asia/Kolkata; dates and times in invites are told in it."""
+    """By a place, such as Asia/Kolkata; dates and times in invites are told in it."""
     created_at: datetime
     """When it was created."""
     require_consent: bool

@@ -1,5 +1,5 @@
 // The journey of journey.graphql with npm's graphql-ws, all of it over one websocket.
-// Takes {url, token, schema, operations, input} as JSON from standard input; prints {live, summary}.
+// Takes {url, token, schema, operations, input} as JSON from standard input; prints {run, live, summary}.
 import { readFileSync } from "node:fs";
 import { buildSchema, parse, print, validate } from "graphql";
 import { createClient } from "graphql-ws";
@@ -43,4 +43,4 @@ for await (const { data, errors } of values("Live", { run })) {
 
 const { sendRun } = await one("Summary", { run });
 await client.dispose();
-console.log(JSON.stringify({ live, summary: sendRun }));
+console.log(JSON.stringify({ run, live, summary: sendRun }));
