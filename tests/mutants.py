@@ -324,7 +324,7 @@ MUTANTS = (
     ),
     Mutant(
         "the token of a link stays in the address",
-        "app/static/explore/session.js",
+        "app/static/shared/session.js",
         "      history.replaceState(",
         "      String(",
         "tests/browser/test_graphiql.py -k leaves_no_token",
