@@ -139,7 +139,7 @@ class Settings:
 
         if self.graphiql_tokens is not None and not (self.simulated and self.host in parse.LOOPBACK):
             raise SettingsError(
-                "GRAPHIQL_TOKENS is set, which signs in whoever opens a page. It is for a demo with a simulated "
+                "GRAPHIQL_TOKENS is set, which signs in whoever opens the page. It is for a demo with a simulated "
                 "WhatsApp, reachable from this machine alone."
             )
 

@@ -15,7 +15,9 @@ from app.domain.text import MAX_SUBJECT, is_subject
 @click.option("--user", "subject", required=True, help="Who the token speaks for: the subject of a member.")
 @click.option("--name", help="The name that others see; the subject when left out.")
 @click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="How long it holds.")
-@click.option("--link", is_flag=True, help="A link that signs in to the console or GraphiQL; as secret as the token in it.")
+@click.option(
+    "--link", is_flag=True, help="A link that signs in to the console or GraphiQL; as secret as the token in it."
+)
 @click.option("--at", "address", help="Where browsers reach the service, for the link.  [default: HOST and PORT]")
 def token_command(subject: str, name: str | None, days: int, address: str | None, *, link: bool) -> None:
     """Print a token for a user, and nothing else.

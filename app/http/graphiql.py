@@ -16,9 +16,7 @@ def graphiql_page(tokens: Sequence[str], folder: Path = FOLDER) -> Page:
     """Where ``folder`` lacks a file, all come from the CDN."""
     files = page_files()
     local = are_here(folder)
-    elements = "\n    ".join(
-        _element(each, f"{PATH}/graphiql/{each.name}" if local else each.url) for each in files
-    )
+    elements = "\n    ".join(_element(each, f"{PATH}/graphiql/{each.name}" if local else each.url) for each in files)
     return Page(filled("explore", tokens, files=elements), _policy([] if local else [each.url for each in files]))
 
 

@@ -73,8 +73,8 @@ async def shown(browser: Browser, demo_database: str) -> AsyncIterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def axe(browser: Browser, pytestconfig: pytest.Config) -> str:  # noqa: ARG001  # only where there is a browser
-    """Its script, kept in pytest's cache."""
+def axe(browser: Browser, pytestconfig: pytest.Config) -> str:
+    """Its script, kept in pytest's cache. Only where there is a browser for it."""
     assert pytestconfig.cache is not None, "pytest's own plugin"
     path = pytestconfig.cache.mkdir("axe-core") / "axe.min.js"
     if not (path.is_file() and AXE.fits(path.read_bytes())):

@@ -183,7 +183,7 @@ async def test_it_takes_few_clicks_and_one_whose_answer_got_lost_sends_once(show
     page = await visit()
     await page.add_init_script(COUNT_CLICKS)
     await open_console(page, shown)
-    lost = []
+    lost: list[str] = []
 
     async def proxy(route: Route) -> None:
         answer = await route.fetch()
@@ -235,9 +235,11 @@ async def test_two_people_watch_one_send_and_a_coordinator_only_watches(shown: D
         for page in (ours, theirs):
             await ends(page, "Cancelled: ")
 
-    while not await shown.cast.simulator.idle() or await stand(shown, run_id, "SENDING"):  # noqa: ASYNC110  # another process's state
+    while not await shown.cast.simulator.idle() or await stand(shown, run_id, "SENDING"):
         await ours.wait_for_timeout(20)
-    end = [re.compile(f"^{each['count']}[A-Z].*{re.escape(each['operatorText'])}$") for each in await stand(shown, run_id)]
+    end = [
+        re.compile(f"^{each['count']}[A-Z].*{re.escape(each['operatorText'])}$") for each in await stand(shown, run_id)
+    ]
     for page in (ours, theirs):
         await expect(page.get_by_role("table", name="How the messages stand").get_by_role("row")).to_have_text(end)
 

@@ -151,5 +151,7 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         await check(out, cast, sent)
     if plan.stays:
         story.heading(f"Look around in a browser: {service}/console")
-        story.say("Send and follow invites. At the top you choose through whose eyes you look: owner, parent, coordinator.")
+        story.say(
+            "Send and follow invites. At the top you choose through whose eyes you look: owner, parent, coordinator."
+        )
         story.say(f"And {service}/graphql for those who ask in GraphQL: every tab is ready to run.")

@@ -3,9 +3,22 @@ import { $, ask as askService, text } from "../shared/service.js";
 import { subscribe } from "./socket.js";
 import { ADVICE, count as countWords } from "./words.js";
 
-const operations = await text("console/operations.graphql");
+const definitions = new Map(
+  (await text("console/operations.graphql"))
+    .split(/^(?=query|mutation|subscription|fragment)/m)
+    .map((each) => [each.match(/^\w+ (\w+)/)?.[1], each]),
+);
 
-export const ask = (operation, variables) => askService(operations, operation, variables);
+/** A definition with the fragments that it spreads: the service reads all that it is sent. */
+function documentOf(name) {
+  const found = new Set([name]); // grows while one walks through it
+  for (const each of found) {
+    for (const [, spread] of definitions.get(each).matchAll(/\.\.\.(\w+)/g)) found.add(spread);
+  }
+  return [...found].map((each) => definitions.get(each)).join("");
+}
+
+export const ask = (operation, variables) => askService(documentOf(operation), operation, variables);
 
 let watched = null;
 
@@ -17,7 +30,7 @@ export function unwatch() {
 
 /** A subscription for as long as this view is shown; see `subscribe`. */
 export function watch(operation, variables, next, state) {
-  watched = subscribe(operations, operation, variables, next, state);
+  watched = subscribe(documentOf(operation), operation, variables, next, state);
 }
 
 /** Shows the view anew, below what has just happened. */
