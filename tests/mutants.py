@@ -330,6 +330,13 @@ MUTANTS = (
         "tests/browser/test_graphiql.py -k leaves_no_token",
     ),
     Mutant(
+        "show the numbers of a send once, and not live",
+        "app/static/console/socket.js",
+        'else if (type === "next" || type === "error") {',
+        'else if (type === "error") {',
+        "tests/browser/test_console.py -k two_people",
+    ),
+    Mutant(
         "take GraphiQL's files for good whatever is in them",
         "app/graphiql_files.py",
         "return base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest",

@@ -37,7 +37,7 @@ async def published(shown: Demo, title: str) -> str:
 async def slow_answers(shown: Demo) -> AsyncIterator[None]:
     """Two requests at a time, each so slow that there is time to look and to press."""
     books = shown.cast.simulator.http
-    (await books.post("/_simulator/options", json={"latency": 0.3})).raise_for_status()
+    (await books.post("/_simulator/options", json={"latency": 0.5})).raise_for_status()
     try:
         yield
     finally:
@@ -121,6 +121,7 @@ async def test_the_whole_way_of_an_invite(shown: Demo, visit: Visit, picture: Pi
         await has_heading(page, f"{title}: invites")
         assert await runs(shown, event_id) == [run_of(page)]
         await expect(page.get_by_text("Live: ")).to_be_visible()
+        await expect(page.get_by_role("rowheader", name="On the phone")).to_be_visible()
         await picture(page, f"console-running-{width}")
         await press(page, "Pause")
         await ends(page, "Paused: ")
@@ -134,11 +135,11 @@ async def test_the_whole_way_of_an_invite(shown: Demo, visit: Visit, picture: Pi
     assert len(rows) == precheck["candidateCount"]
     assert {row["run_id"] for row in rows} == {run_of(page)}
     await expect(page.get_by_role("rowheader", name="Failed")).to_be_visible()
+    await picture(page, f"console-finished-{width}")
     await page.get_by_label("Which").select_option("FAILED")
     await press(page, "Show them")
     failed = page.get_by_role("listitem").filter(has_text="Failed: ")
     await expect(failed).to_have_count(1)
-    await picture(page, f"console-finished-{width}")
 
     name = str(await failed.first.get_by_role("link").text_content())
     await failed.first.get_by_role("link").click()

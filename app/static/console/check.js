@@ -14,7 +14,9 @@ export async function openView(token) {
 
 export function show(place, parts) {
   place.replaceChildren(...there(parts));
-  place.querySelector("h2").focus();
+  const title = place.querySelector("h2");
+  title.focus();
+  title.scrollIntoView();
 }
 
 /** `message` is what one can send a test of, `words` whom it is for; another check takes its place in `place`. */
