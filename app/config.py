@@ -105,10 +105,11 @@ class Settings:
         ),
     ] = ()
     graphiql: Annotated[bool, Setting("GraphiQL page and introspection at /graphql.", parse.switch)] = False
+    console: Annotated[bool, Setting("The page at /console for sending and following invites.", parse.switch)] = False
     graphiql_tokens: Annotated[
         Secret | None,
         Setting(
-            "Tokens that the GraphiQL page carries, with commas between, for a demo: whoever opens it is signed in.",
+            "Tokens that both pages carry, with commas between, for a demo: whoever opens them is signed in.",
             parse.page_tokens,
         ),
     ] = None
@@ -171,7 +172,7 @@ class Settings:
 
     @property
     def page_tokens(self) -> tuple[str, ...]:
-        """What the GraphiQL page carries; none outside a demo."""
+        """What both pages carry; none outside a demo."""
         return tuple(self.graphiql_tokens.reveal().split(",")) if self.graphiql_tokens else ()
 
     @property

@@ -89,17 +89,21 @@ def are_here(folder: Path = FOLDER) -> bool:
 
 
 def fetch(folder: Path = FOLDER) -> None:
-    """Put them into ``folder``, all or none. Raises NotFetchedError, WrongFileError."""
-    files = page_files()
+    """Put GraphiQL's into ``folder``, all or none. Raises NotFetchedError, WrongFileError."""
+    for each, content in fetched(page_files()).items():
+        path = folder / each.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def fetched(files: Sequence[PageFile]) -> dict[PageFile, bytes]:
+    """All of them, each as it must be. Raises NotFetchedError, WrongFileError."""
     with tempfile.TemporaryDirectory(prefix="graphiql-") as packed:
         _pack(sorted({each.package for each in files}), packed)
         contents = {each: _unpacked(each, Path(packed)) for each in files}
     if wrong := [each.name for each, content in contents.items() if not each.fits(content)]:
-        raise WrongFileError(f"These are not the files that GraphiQL's page asks for: {', '.join(wrong)}.")
-    for each, content in contents.items():
-        path = folder / each.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        raise WrongFileError(f"These are not the files that were asked for: {', '.join(wrong)}.")
+    return contents
 
 
 def main() -> int:

@@ -18,10 +18,12 @@ from app.db.aside import DatabaseAside
 from app.db.engine import Database
 from app.domain.pseudonyms import Pseudonyms
 from app.domain.stop_words import DEFAULT_STOP_WORDS, stop_word_key
+from app.http.console import console_route
 from app.http.exports import export_routes
-from app.http.graphiql import graphiql_page, static_routes
+from app.http.graphiql import graphiql_page
 from app.http.health import health_routes
 from app.http.metrics import metrics_routes
+from app.http.pages import static_routes
 from app.http.requests import HEADER, NoTokensInUrls, RequestIds
 from app.http.security import security_headers
 from app.http.webhook import Answer, webhook_route
@@ -234,7 +236,8 @@ def create_app(
                 page=graphiql_page(settings.page_tokens) if settings.graphiql else None,
                 allowed_origins=settings.allowed_origins,
             ),
-            *(static_routes() if settings.graphiql else []),
+            *([console_route(settings.page_tokens)] if settings.console else []),
+            *static_routes(name for name, on in (("explore", settings.graphiql), ("console", settings.console)) if on),
             webhook_route(
                 lambda: running.use().intake.put,
                 app_secrets=settings.app_secrets,

@@ -324,10 +324,17 @@ MUTANTS = (
     ),
     Mutant(
         "the token of a link stays in the address",
-        "app/static/explore/session.js",
+        "app/static/shared/session.js",
         "      history.replaceState(",
         "      String(",
         "tests/browser/test_graphiql.py -k leaves_no_token",
+    ),
+    Mutant(
+        "show the numbers of a send once, and not live",
+        "app/static/console/socket.js",
+        'else if (type === "next" || type === "error") {',
+        'else if (type === "error") {',
+        "tests/browser/test_console.py -k two_people",
     ),
     Mutant(
         "take GraphiQL's files for good whatever is in them",

@@ -15,7 +15,9 @@ from app.domain.text import MAX_SUBJECT, is_subject
 @click.option("--user", "subject", required=True, help="Who the token speaks for: the subject of a member.")
 @click.option("--name", help="The name that others see; the subject when left out.")
 @click.option("--days", type=click.IntRange(1, 366), default=1, show_default=True, help="How long it holds.")
-@click.option("--link", is_flag=True, help="A link that signs in to GraphiQL instead; as secret as the token in it.")
+@click.option(
+    "--link", is_flag=True, help="A link that signs in to the console or GraphiQL; as secret as the token in it."
+)
 @click.option("--at", "address", help="Where browsers reach the service, for the link.  [default: HOST and PORT]")
 def token_command(subject: str, name: str | None, days: int, address: str | None, *, link: bool) -> None:
     """Print a token for a user, and nothing else.
@@ -39,13 +41,13 @@ def token_command(subject: str, name: str | None, days: int, address: str | None
 
 
 def _page(settings: Settings, address: str | None) -> str:
-    """Of GraphiQL. Raises BadParameter, and ClickException where there is none."""
-    if not settings.graphiql:
+    """The console, or else GraphiQL. Raises BadParameter, and ClickException where there is neither."""
+    if not (settings.console or settings.graphiql):
         raise click.ClickException(
-            "There is no page to sign in to. Set GRAPHIQL=on for the service and for this command."
+            "There is no page to sign in to. Set CONSOLE=on or GRAPHIQL=on for the service and for this command."
         )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = (address or f"http://{host}:{settings.port}").rstrip("/")
     if urlsplit(base).scheme not in {"http", "https"} or "#" in base:
         raise click.BadParameter("give an address like https://invites.example.org.", param_hint="--at")
-    return f"{base}/graphql"
+    return f"{base}/{'console' if settings.console else 'graphql'}"

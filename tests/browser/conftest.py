@@ -1,18 +1,20 @@
 """One browser and one demo for all tests of pages, and a page that nothing wrong may happen on.
 
-``TEST_BROWSER=required`` fails where others are skipped: without Chromium, or without the files that ``make graphiql`` fetches.
+``TEST_BROWSER=required`` fails where others are skipped: without Chromium, or without the files that npm fetches.
+``TEST_SCREENSHOTS=docs/images`` keeps the pictures of the operator's guide there.
 """
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from pathlib import Path
 from typing import Final, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, async_playwright, expect
 
-from app.graphiql_files import are_here
+from app.graphiql_files import NotFetchedError, PageFile, are_here, fetched
 from tests.browser.demo import Demo, demo
 from tests.databases import Databases
 
@@ -25,10 +27,17 @@ FLAGS: Final = (
 )  # fmt: skip
 PATIENCE: Final = 30_000
 """Milliseconds until whatever a test waits for on a page must be there."""
+AXE: Final = PageFile(
+    "https://unpkg.com/axe-core@4.14.1/axe.min.js",
+    "sha384-xt1SFg49QaDwsyt0Xfs2XAyBtYPClXl3X2q5OOLeGAUmq9jZTYIMdztpF99WdhiH",
+)
+"""Looks for what keeps people out of a page; for these tests alone."""
+
+Picture = Callable[[Page, str], Awaitable[None]]
 
 
 class Visit(Protocol):
-    async def __call__(self, *, allowed: Collection[str] = ()) -> Page: ...
+    async def __call__(self, *, width: int = 1280, height: int = 800, allowed: Collection[str] = ()) -> Page: ...
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +72,31 @@ async def shown(browser: Browser, demo_database: str) -> AsyncIterator[Demo]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def axe(browser: Browser, pytestconfig: pytest.Config) -> str:
+    """Its script, kept in pytest's cache. Only where there is a browser for it."""
+    assert pytestconfig.cache is not None, "pytest's own plugin"
+    path = pytestconfig.cache.mkdir("axe-core") / "axe.min.js"
+    if not (path.is_file() and AXE.fits(path.read_bytes())):
+        try:
+            path.write_bytes(fetched([AXE])[AXE])
+        except NotFetchedError as error:
+            _go_without(f"axe-core is not here: {error}")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def picture() -> Picture:
+    """Keeps what the window shows under a name, where somebody wants pictures."""
+    folder = os.environ.get("TEST_SCREENSHOTS")
+
+    async def kept(page: Page, name: str) -> None:
+        if folder:
+            await page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
+
+    return kept
+
+
 @pytest.fixture
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
     """Opens a new window, with a session of its own, that fails the test in the end when anything was wrong on it:
@@ -73,7 +107,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    async def opened(*, allowed: Collection[str] = ()) -> Page:
+    async def opened(*, width: int = 1280, height: int = 800, allowed: Collection[str] = ()) -> Page:
         def stay_here(url: str) -> None:
             parts = urlsplit(url)
             if parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1" and url not in allowed:
@@ -87,7 +121,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
             if line.type in {"error", "warning"}:
                 wrong.append(line.text)
 
-        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        context = await browser.new_context(viewport={"width": width, "height": height})
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         context.on("request", lambda request: stay_here(request.url))

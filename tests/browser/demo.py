@@ -52,7 +52,7 @@ async def demo(database_url: str) -> AsyncIterator[Demo]:
             auth_secret=Secret("a secret of the tests, long enough for them"), database_url=database_url,
             meta_graph_url=meta, meta_phone_number_id=options.phone_number_id, meta_waba_id=options.waba_id,
             meta_access_token=Secret(options.access_token), meta_app_secret=Secret(options.app_secret),
-            graphiql=True, send_rate=200.0, mutations_per_minute=10_000, prechecks_per_minute=10_000,
+            graphiql=True, console=True, send_rate=200.0, send_concurrency=2, mutations_per_minute=10_000, prechecks_per_minute=10_000,
         )  # fmt: skip
         people = wedding.OWNER, wedding.PARENT, wedding.COORDINATOR
         tokens = [issue_token(settings, each.subject, each.name, timedelta(hours=1)) for each in people]

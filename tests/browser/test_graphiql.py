@@ -11,7 +11,7 @@ from playwright.async_api import Page, Route, expect
 from app.cli.demo import wedding
 from app.graphiql_files import FOLDER, page_files
 from app.http.graphiql import graphiql_page
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Picture, Visit
 from tests.browser.demo import Demo
 
 pytestmark = pytest.mark.anyio
@@ -51,9 +51,9 @@ async def data(page: Page) -> Any:
     return given["data"]
 
 
-async def test_every_tab_works_with_the_network_blocked(shown: Demo, visit: Visit) -> None:
-    page = await visit()
-    await open_page(page, shown)
+async def test_every_tab_works_with_the_network_blocked(shown: Demo, visit: Visit, picture: Picture) -> None:
+    page = await visit(width=1000, height=640)
+    await open_page(page, shown, f"#run={shown.sent.run_id}")
     await expect(page.get_by_role("status")).to_have_text(f"{wedding.NAME} · owner")
     found = {}
     for name in TABS:
@@ -66,6 +66,8 @@ async def test_every_tab_works_with_the_network_blocked(shown: Demo, visit: Visi
             if name == "Send":
                 await variables(page, "v1.")
             found[name] = await data(page)
+        if name == "Run":
+            await picture(page, "graphiql")
 
     assert found["Ids"]["me"]["memberships"][0]["workspace"]["id"] == shown.sent.workspace_id
     assert found["Event"]["event"]["coverage"]["households"] > 0

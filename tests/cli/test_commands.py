@@ -92,6 +92,8 @@ def test_token_makes_a_link(settings: pytest.MonkeyPatch) -> None:
     assert asyncio.run(verifier.identify(f"Bearer {token}")).subject == "asha"
     elsewhere = invites(*command, "--at", "https://invites.example.org/")
     assert elsewhere.stdout.startswith("https://invites.example.org/graphql#token=")
+    settings.setenv("CONSOLE", "on")
+    assert invites(*command).stdout.startswith("http://127.0.0.1:8000/console#token=")
     assert invites(*command, "--at", "invites.example.org").exit_code == 2
     assert invites(*command[:-1], "--at", "https://invites.example.org").exit_code == 2
 

@@ -10,7 +10,8 @@ from graphql import OperationDefinitionNode, build_schema, parse, validate
 from app.config import Secret
 from app.db.engine import Database
 from app.graphiql_files import PageFile, page_files
-from app.http.graphiql import STATIC, graphiql_page
+from app.http.graphiql import graphiql_page
+from app.http.pages import STATIC
 from app.http.security import NOTHING
 from app.schema import schema_sdl
 from app.schema.cost import cost_problem

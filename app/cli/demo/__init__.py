@@ -62,7 +62,7 @@ def demo_command(port: int, guests: int, *, leave: bool, keep: bool) -> None:
 
     Needs no account, no database server and no settings, and touches none. Imports a guest list with every kind of
     trouble, prechecks, is refused, sends, follows, and checks at the end that every figure is true (exit code 1 if not).
-    Then it stays for a look around with GraphiQL, until Ctrl-C.
+    Then it stays for a look around in the console and GraphiQL, until Ctrl-C.
     """
     out = console()
     folder = Path(tempfile.mkdtemp(prefix="invites-demo-"))
@@ -111,6 +111,7 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         "META_APP_SECRET": secrets.token_urlsafe(24),
         "SEND_RATE": str(max(40, plan.guests // 8)),
         "GRAPHIQL": "on",
+        "CONSOLE": "on",
     }
     settings = Settings.from_env(env)
     tokens = {
@@ -150,10 +151,11 @@ async def _tell(out: Console, plan: _Plan, stack: contextlib.AsyncExitStack) -> 
         story.heading("Is it true? The service's figures against the simulator's own books")
         await check(out, cast, sent)
     if plan.stays:
-        story.heading(f"Look around in a browser: {service}/graphql")
+        story.heading(f"Look around in a browser: {service}/console")
         story.say(
-            "Every tab is ready to run. At the top you choose through whose eyes you look: owner, parent, coordinator."
+            "Send and follow invites. At the top you choose through whose eyes you look: owner, parent, coordinator."
         )
+        story.say(f"And {service}/graphql for those who ask in GraphQL: every tab is ready to run.")
         story.heading("Go on with your own guest list, in a second shell")
         for command in onward.commands(settings_file, sent):
             # Bare, so that a whole line can be copied.
