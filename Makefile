@@ -7,13 +7,13 @@ PYTHON ?=
 # Passed on to the command: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help setup demo test graphiql check mutants soak fuzz flood bench lock clean
+.PHONY: help setup demo test graphiql check mutants soak fuzz flood bench watchers deployment lock clean
 .DEFAULT_GOAL := help
 # Two ways lead to an installation into .venv, which must not meet.
 .NOTPARALLEL:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Make .venv with everything for development
 
@@ -47,6 +47,12 @@ flood: $(VENV)/.dev ## Measure what 10,000 forged webhooks do to genuine ones (A
 
 bench: $(VENV)/.dev ## Measure every figure beside its floor (ARGS="--quick --only webhooks --json found.json")
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+watchers: $(VENV)/.dev ## Measure what 1 and 200 watchers of one run cost (ARGS="--seconds 2")
+	@$(BIN)/python -m benchmarks.watchers $(ARGS)
+
+deployment: $(VENV)/.dev ## Try the deployment guide on this machine: nginx, restarts, an upgrade, a restore
+	@$(BIN)/python -m tests.deployment $(ARGS)
 
 lock: $(VENV)/.made ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	@rm -rf $(VENV)/lock
