@@ -32,7 +32,8 @@ def send(wedding: Wedding, template: str, *more: str) -> Any:
     return invites("send", *options, *more, "--yes")
 
 
-def test_an_unknown_template_brings_the_list(wedding: Wedding) -> None:
+def test_an_unknown_template_brings_the_list(wedding: Wedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # else a row may take two lines
     result = send(wedding, "evning")
     assert result.exit_code == 1
     assert the_line(result).startswith("Nothing was sent. There is no template of this name and language.")
