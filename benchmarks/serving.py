@@ -84,7 +84,7 @@ class _OneByOne:
 
     waiting = 0
 
-    def __init__(self, webhooks: Ingests) -> None:
+    def __init__(self, webhooks: Ingests, **_: object) -> None:
         self._webhooks = webhooks
 
     async def put(self, body: bytes) -> None:
