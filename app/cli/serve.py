@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from app import logs
 from app.cli.running import require_migrated, settings_from_env
-from app.cli.server import address_of, listen, run_here, run_workers
+from app.cli.server import address_of, listen, run_here, run_workers, spare_the_collector
 from app.config import Settings
 from app.db.migrate import upgrade
 from app.main import build_database, build_meta, build_services, build_worker, create_app
@@ -26,6 +26,7 @@ def app_from_env() -> Any:
     """The app of one worker process."""
     settings = settings_from_env()
     logs.configure(settings.log_level, settings.log_format)
+    spare_the_collector()
     return create_app(settings)
 
 

@@ -1,5 +1,6 @@
 """Serving an ASGI app with uvicorn: the socket is ours, so that a taken port is one line and port 0 can be told."""
 
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -73,8 +74,20 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
+def spare_the_collector() -> None:
+    """Let the search for cycles look at what requests make, seldom, and not at all that was imported.
+
+    Under a storm of webhooks it took a quarter of the process' time, and each full search held up everybody at once. What
+    it is not asked for stays some seconds longer.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
 def run_here(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve in this process until SIGTERM or Ctrl-C; both are a normal end."""
+    spare_the_collector()
     # uvicorn drains and then repeats the signal for whoever handled it before: without these it would end as a kill.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
