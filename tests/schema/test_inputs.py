@@ -10,7 +10,7 @@ from graphql.type import GraphQLEnumType, GraphQLInputType, GraphQLList
 from app.schema import schema_sdl
 from tests.schema.service import Service, wedding
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 EVENT = "mutation($i: UpdateEventInput!) { updateEvent(input: $i) { title venue startsAt status visibility position } }"
 UNIT = """mutation($i: UpdateGuestUnitInput!) {

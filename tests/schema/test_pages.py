@@ -8,7 +8,7 @@ from app.domain.errors import BadInputError, ConflictError
 from app.schema.pagination import slice_of
 from tests.schema.service import Service, wedding
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 PRECHECK = """query($t: String!, $n: Int, $a: String, $v: Verdict, $s: String) { precheck(token: $t) {
     candidates(first: $n, after: $a, verdict: $v, search: $s) {

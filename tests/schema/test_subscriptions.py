@@ -17,7 +17,7 @@ from tests.schema.test_console import OPERATIONS
 from tests.schema.test_limits import nested
 from tests.whatsapp_simulator.support import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.either_database]
 
 WATCH = "subscription($r: ID!) { sendRunProgress(id: $r) { status summary { queued accepted delivered } } }"
 
