@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from zlib import crc32
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.db.engine import Database
 from app.services.base import REFUSALS
@@ -12,6 +13,11 @@ from tests.databases import CHOSEN, Databases
 from tests.logged import collected
 
 gc.disable()  # until all is collected, see below
+
+
+# How fast a machine makes examples says nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
