@@ -17,8 +17,10 @@ async def ensure_number(db: Database, *, phone_number_id: str, waba_id: str | No
 
     async def unit(uow: UnitOfWork) -> str:
         query = sa.select(NumberRow).where(NumberRow.phone_number_id == phone_number_id)
-        await _insert_new(uow, phone_number_id)
-        number = (await uow.session.execute(query)).scalar_one()
+        number = (await uow.session.execute(query)).scalar_one_or_none()
+        if number is None:  # else not even tried: it would wait for whoever is changing the row
+            await _insert_new(uow, phone_number_id)
+            number = (await uow.session.execute(query)).scalar_one()
         if (number.waba_id, number.simulated) != (waba_id, simulated):
             number.waba_id, number.simulated = waba_id, simulated
         await uow.session.execute(

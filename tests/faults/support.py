@@ -191,7 +191,7 @@ class Place:
 async def place(
     folder: Path, db: Database, url: str, *, guests: Sequence[str], simulator: Sequence[str] = (), **env: str
 ) -> AsyncIterator[Place]:
-    """With a simulator that runs, and a wedding: ``guests`` (phones), of whom the fourth is blocked, and two without a usable phone."""
+    """With a simulator that runs, and a wedding: ``guests`` (phones), of whom one is blocked, and two without a usable phone."""
     made = Place(folder, db, _environment(folder, url) | env)
     headers = {"Authorization": f"Bearer {issue_token(made.settings, OWNER.subject, OWNER.display_name, timedelta(1))}"}
     try:
@@ -256,8 +256,7 @@ async def _marry(made: Place, guests: Sequence[str]) -> None:
     phones: list[str | None] = [*guests, None, "98200 1"]
     rows = [guest(f"Guest {number:04}", phone, row=number) for number, phone in enumerate(phones, start=1)]
     await services.guests.import_guests(OWNER, workspace_id=workspace.id, csv=None, rows=rows, file_name=None)
-    for phone in guests[BLOCKED : BLOCKED + 1]:
-        await services.blocks.add(OWNER, workspace_id=workspace.id, phone=phone, reason="asked by phone")
+    await services.blocks.add(OWNER, workspace_id=workspace.id, phone=guests[BLOCKED], reason="asked by phone")
     made.workspace_id, made.event_id = workspace.id, event.id
 
 

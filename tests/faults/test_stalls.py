@@ -4,7 +4,6 @@ Then it goes on where it stood. What it knows late is taken in for what it is: a
 """
 
 import sqlite3
-from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,8 +123,7 @@ async def test_an_outcome_that_stalls_half_written_is_not_given_up(
 ) -> None:
     """Its lease is over, and every sweep passes the row by that it is about to write."""
     writing = before_commit("outcomes")
-    # One guest: with more of them it could be frozen in the middle of a claim too, and what that holds is another test.
-    async with place(tmp_path, db, database_url, guests=[SLOW]) as wedding:
+    async with place(tmp_path, db, database_url, guests=GUESTS) as wedding:
         # It does not sweep itself, so that its own message is not given up on the way from one stall to the other; and what
         # it sends on that way may be answered while it is frozen, however long that takes.
         own = {"FAULT_SWEEP": "1000", "SEND_TIMEOUT": "60"}
@@ -140,7 +138,7 @@ async def test_an_outcome_that_stalls_half_written_is_not_given_up(
         else:
             await other.says(f"{STALLING} {swept}")
         assert (await wedding.states())[SLOW] is MessageState.SENDING
-        await end_well(wedding, 2, slow, other, invited={SLOW})
+        await end_well(wedding, 2, slow, other)
 
 
 def nobody_else_can_write(database_url: str) -> bool:
@@ -153,12 +151,12 @@ def nobody_else_can_write(database_url: str) -> bool:
     return False
 
 
-async def end_well(wedding: Place, stall: int, *workers: Process, invited: AbstractSet[str] = INVITED) -> None:
+async def end_well(wedding: Place, stall: int, *workers: Process) -> None:
     """Wake who is in its nth stall: all that was half written is written, and everybody has one message."""
     wedding.wake(stall)
     await eventually(wedding.is_done)
-    assert await wedding.states() == dict.fromkeys(invited, ACCEPTED)
-    assert (await wedding.truth()).keys() == invited
+    assert await wedding.states() == dict.fromkeys(INVITED, ACCEPTED)
+    assert (await wedding.truth()).keys() == INVITED
     await wedding.check()
     for worker in workers:
         await worker.says("Sending from")

@@ -3,10 +3,14 @@
 import asyncio
 
 import pytest
+import sqlalchemy as sa
 
 from app.checkpoints import CLAIM_PICKED, before_commit
+from app.db.engine import UnitOfWork
+from app.db.tables import NumberRow
 from app.domain.enums import MessageState, SendRunStatus
 from app.services.claims import Claim
+from app.services.numbers import ensure_number
 from app.whatsapp.port import Behaviour, Outcome
 from tests.races.barriers import ended, holding, postgresql_only, waits
 from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, refused
@@ -93,3 +97,21 @@ async def test_the_last_two_outcomes_at_once_complete_the_run(wedding: Wedding, 
     await wedding.dispatch.sweep()
     assert (await wedding.run(run_id)).status is SendRunStatus.COMPLETED
     await wedding.check()
+
+
+@postgresql_only
+async def test_a_process_starts_while_another_changes_the_number(wedding: Wedding) -> None:
+    """One that is frozen with its tokens half taken would otherwise keep everybody else from starting."""
+
+    async def take(uow: UnitOfWork) -> None:
+        await uow.session.execute(sa.update(NumberRow).values(tokens=0.0))
+
+    it = await wedding.number()
+    async with holding(before_commit("tokens")) as gate:
+        taking = await gate.hold(wedding.db.write(take, "tokens"))
+        start = ensure_number(
+            wedding.db, phone_number_id=it.phone_number_id, waba_id=it.waba_id, simulated=it.simulated
+        )
+        assert await ended(gate.start(start)) == it.id
+        gate.release()
+        await ended(taking)
