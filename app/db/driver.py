@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Rows = Sequence[Sequence[Any]]
@@ -26,17 +26,18 @@ class Driver:
     async def run(self, text: str, parameters: Any, *, returns: bool) -> Rows:
         """Run ``text`` with positional parameters, on SQLite once for each of a list of them.
 
-        Raises SQLAlchemy's DBAPIError.
+        Raises SQLAlchemy's StatementError: its DBAPIError for what the database refuses, itself for what no driver can bind.
         """
-        if self._driver is None:
-            # The first one makes SQLAlchemy begin the transaction in the driver too.
-            rows = await self._by_sqlalchemy(text, parameters, returns=returns)
-            self._driver = (await self._connection.get_raw_connection()).driver_connection
-            return rows
-        if self._connection.sync_engine.dispatch.before_cursor_execute:
-            return await self._by_sqlalchemy(text, parameters, returns=returns)  # somebody listens to statements
         try:
+            # The first one makes SQLAlchemy begin the transaction in the driver too; later ones, where somebody listens to
+            # statements.
+            if self._driver is None or self._connection.sync_engine.dispatch.before_cursor_execute:
+                rows = await self._by_sqlalchemy(text, parameters, returns=returns)
+                self._driver = (await self._connection.get_raw_connection()).driver_connection
+                return rows
             return await self._directly(text, parameters)
+        except ValueError as error:  # lone surrogates
+            raise StatementError(str(error), text, None, error, hide_parameters=True) from error
         except sqlite3.Error as error:
             base: Any = sqlite3.Error
             raise DBAPIError.instance(
@@ -45,13 +46,9 @@ class Driver:
         except asyncpg.IntegrityConstraintViolationError as error:
             raise IntegrityError(text, None, error, hide_parameters=True) from error
         except asyncpg.PostgresError as error:
-            lost = isinstance(error, asyncpg.PostgresConnectionError) or self._driver.is_closed()
-            if lost:
-                await self._connection.invalidate()
-            raise DBAPIError(text, None, error, hide_parameters=True, connection_invalidated=lost) from error
-        except (asyncpg.InterfaceError, OSError) as error:
-            await self._connection.invalidate()
-            raise InterfaceError(text, None, error, hide_parameters=True, connection_invalidated=True) from error
+            raise DBAPIError(text, None, error, hide_parameters=True) from error
+        except (asyncpg.InterfaceError, OSError) as error:  # the connection is gone; the pool sees that itself
+            raise InterfaceError(text, None, error, hide_parameters=True) from error
 
     async def _directly(self, text: str, parameters: Any) -> Rows:
         if not self._sqlite:
