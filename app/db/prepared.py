@@ -19,13 +19,14 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import StatementError
 
 from app.db.engine import UnitOfWork
+from app.db.rowset import sqlite_json_rows, typed
 from app.db.types import PublicId, UtcDateTime
 
 Convert = Callable[[Any], Any]
 Build = Callable[[sa.FromClause, bool], "sa.Select[*tuple[Any, ...]] | sa.Insert | sa.Update"]
 """The statement over a row set; the flag is true for SQLite."""
 
-_ROWS = "rows"
+_ROWS, _NAME = "rows", "given"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,31 +103,21 @@ def _parameters(compiled: _Compiled, rows: Iterable[Sequence[Any]], given: Mappi
 
 def _postgres_rows(columns: Mapping[str, Any]) -> sa.FromClause:
     text = sa.cast(sa.bindparam(_ROWS, type_=sa.Text(), required=True), JSON)
-    each = sa.func.json_array_elements(text).table_valued("value", name="given_json")
+    each = sa.func.json_array_elements(text).table_valued("value", name=f"{_NAME}_json")
 
     def read(place: int, kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
         value = each.c.value.op("->>")(sa.literal_column(str(place)))
         return sa.func.decode(value, sa.literal_column("'base64'")) if _is_bytes(kind) else sa.cast(value, kind)
 
-    return _named(columns, read)
+    return typed(columns, _NAME, read)
 
 
 def _sqlite_rows(columns: Mapping[str, Any]) -> sa.FromClause:
-    each = sa.func.json_each(sa.bindparam(_ROWS, type_=sa.Text(), required=True))
-    value = each.table_valued("value", name="given_json").c.value
-    return _named(columns, lambda place, _: sa.func.json_extract(value, sa.literal_column(f"'$[{place}]'")))
+    return sqlite_json_rows(columns, sa.bindparam(_ROWS, type_=sa.Text(), required=True), _NAME)
 
 
 def _one_row(columns: Mapping[str, Any]) -> sa.FromClause:
-    return _named(columns, lambda place, kind: sa.bindparam(f"{_ROWS}_{place}", type_=kind, required=True))
-
-
-def _named(
-    columns: Mapping[str, Any], read: Callable[[int, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]]
-) -> sa.FromClause:
-    return sa.select(
-        *(sa.type_coerce(read(place, kind), kind).label(name) for place, (name, kind) in enumerate(columns.items()))
-    ).subquery("given")
+    return typed(columns, _NAME, lambda place, kind: sa.bindparam(f"{_ROWS}_{place}", type_=kind, required=True))
 
 
 def _is_bytes(kind: sa.types.TypeEngine[Any]) -> bool:

@@ -5,7 +5,7 @@ ids and times are bound exactly as in any other statement.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,10 +41,19 @@ def _sqlite_rows(columns: Mapping[str, sa.types.TypeEngine[Any]], values: Sequen
         ensure_ascii=False,
         separators=(",", ":"),
     )
-    each = sa.func.json_each(sa.bindparam(None, text, type_=sa.Text)).table_valued("value", name=f"{name}_json")
+    return sqlite_json_rows(columns, sa.bindparam(None, text, type_=sa.Text), name)
+
+
+def sqlite_json_rows(columns: Mapping[str, Any], text: sa.ColumnElement[str], name: str) -> Rowset:
+    """The rows of a JSON text (a list of lists of values as SQLite keeps them) as a FROM element."""
+    value = sa.func.json_each(text).table_valued("value", name=f"{name}_json").c.value
+    return typed(columns, name, lambda place, _: sa.func.json_extract(value, sa.literal_column(f"'$[{place}]'")))
+
+
+def typed(
+    columns: Mapping[str, Any], name: str, read: Callable[[int, sa.types.TypeEngine[Any]], sa.ColumnElement[Any]]
+) -> Rowset:
+    """A FROM element of what ``read`` gives for each column's place and type."""
     return sa.select(
-        *(
-            sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{index}]"), kind).label(column)
-            for index, (column, kind) in enumerate(columns.items())
-        )
+        *(sa.type_coerce(read(place, kind), kind).label(column) for place, (column, kind) in enumerate(columns.items()))
     ).subquery(name)
