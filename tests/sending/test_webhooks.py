@@ -189,12 +189,14 @@ async def test_statements_do_not_grow_with_the_statuses_of_a_post(wedding: Weddi
         await fresh.send()
         claims = await fresh.claim(count)
         await fresh.finish(claims, accepted)
-        body = await fresh.body(*(status(wamid(claim), "sent", T) for claim in claims))
+        body = await fresh.body(*(status(wamid(claim), "delivered", T) for claim in claims))
+        await fresh.post(status(wamid(claims[0]), "sent", T))  # asks for the number, once and for all
         with statements(wedding.db) as seen:
             await fresh.webhooks.ingest([body])
-        counts.append(len(seen))
+        counts.append(len([each for each in seen if not each.startswith("BEGIN")]))
         await fresh.check()
-    assert counts[0] == counts[1] <= 20
+    # Receipts, whose, lock, facts, items, messages, counters: docs/performance.md.
+    assert counts == [7, 7]
 
 
 async def test_storms_of_overlapping_batches_end_right(wedding: Wedding) -> None:
