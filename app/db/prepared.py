@@ -4,8 +4,8 @@ An ordinary statement is put together, hashed, looked up and its values coerced 
 storm that was most of what a status cost. What is given up: nothing of the ORM, no defaults, and values are taken as they
 are, so that only values of our own making belong here.
 
-Rows go as one JSON text: the driver would spend ten times as long on an array per column, and PostgreSQL only twice as
-long reading the text, in a process of its own.
+Rows go as one JSON text: the driver would take five to ten times as long over an array per column; PostgreSQL takes twice
+as long to read the text, in a process of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
