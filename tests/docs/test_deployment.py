@@ -18,7 +18,7 @@ from app.cli.server import KEEP_ALIVE_SECONDS, LAST_ANSWERS_SECONDS
 from app.config import Settings, described
 from app.db.engine import Database, UnitOfWork
 from app.domain.enums import SendRunStatus
-from app.http import exports, webhook
+from app.http import console, exports, webhook
 from app.schema import controller, limits
 from app.worker import DRAIN_SECONDS
 from tests.deployment import certificate
@@ -104,7 +104,7 @@ def test_the_guide_and_the_folder_name_the_same_files() -> None:
 
 def test_what_comes_through_nginx_is_what_the_service_has() -> None:
     assert re.findall(r"^    location (?:= )?(/\S*) ", NGINX, re.MULTILINE) == [
-        webhook.PATH, controller.PATH, f"{exports.PATH}/", "/",
+        webhook.PATH, controller.PATH, f"{exports.PATH}/", console.PATH, "/",
     ]  # fmt: skip
     assert "return 404" in location("/")
     for path, most in ((webhook.PATH, webhook.MAX_BYTES), (controller.PATH, limits.MAX_BODY)):
