@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.http.pages import filled
 from app.http.security import NOTHING
 
+PATH: Final = "/console"
 POLICY: Final = f"{NOTHING}; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'"
 """The only picture is its icon, of no size at all."""
 
@@ -16,7 +17,7 @@ POLICY: Final = f"{NOTHING}; script-src 'self'; style-src 'self'; img-src data:;
 def console_route(tokens: Sequence[str]) -> HTTPRouteHandler:
     html = filled("console", tokens)
 
-    @get("/console", sync_to_thread=False)
+    @get(PATH, sync_to_thread=False)
     def console() -> Response[str]:
         return Response(html, media_type=MediaType.HTML, headers={"Content-Security-Policy": POLICY})
 

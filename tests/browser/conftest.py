@@ -1,6 +1,6 @@
 """One browser and one demo for all tests of pages, and a page that nothing wrong may happen on.
 
-``TEST_BROWSER=required`` fails where others are skipped: without Chromium, or without the files that npm fetches.
+Without Chromium, or without the files that npm fetches, they are skipped, or fail: see ``tests.tools``.
 ``TEST_SCREENSHOTS=docs/images`` keeps the pictures of the operator's guide there.
 """
 
@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +17,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from app.graphiql_files import NotFetchedError, PageFile, are_here, fetched
 from tests.browser.demo import Demo, demo
 from tests.databases import Databases
+from tests.tools import go_without
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS: Final = (
@@ -44,20 +45,14 @@ class Visit(Protocol):
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
     path = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        _go_without("Chromium is not installed (apt install chromium), or TEST_CHROMIUM must say where it is")
+        go_without("Chromium is not installed (apt install chromium), or TEST_CHROMIUM must say where it is")
     if not are_here():
-        _go_without("GraphiQL's files are not here: make graphiql")
+        go_without("GraphiQL's files are not here: make graphiql")
     expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield launched
         await launched.close()
-
-
-def _go_without(reason: str) -> NoReturn:
-    if os.environ.get("TEST_BROWSER") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +76,7 @@ def axe(browser: Browser, pytestconfig: pytest.Config) -> str:
         try:
             path.write_bytes(fetched([AXE])[AXE])
         except NotFetchedError as error:
-            _go_without(f"axe-core is not here: {error}")
+            go_without(f"axe-core is not here: {error}")
     return path.read_text(encoding="utf-8")
 
 

@@ -28,6 +28,8 @@ async def looked_at(at: Machine, token: str) -> list[tuple[str, object, object]]
         for path in ("/health/ready", "/health/live", "/metrics", "/"):
             answer = await http.get(path)
             check(f"{path} is not public", answer.status_code == 404)
+        answer = await http.get("/console")
+        check("the console", answer.headers["content-type"].startswith("text/html"), answer.status_code)
         huge = await http.post("/webhooks/whatsapp", content=b" " * (3 * 2**20 + 1))
         check("3 MiB for a webhook", huge.status_code == 413)
         most = await http.post("/webhooks/whatsapp", content=b" " * (3 * 2**20))

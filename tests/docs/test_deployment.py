@@ -5,7 +5,6 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 from dataclasses import MISSING
 from pathlib import Path
@@ -18,13 +17,14 @@ from app.cli.server import KEEP_ALIVE_SECONDS, LAST_ANSWERS_SECONDS
 from app.config import Settings, described
 from app.db.engine import Database, UnitOfWork
 from app.domain.enums import SendRunStatus
-from app.http import exports, webhook
+from app.http import console, exports, webhook
 from app.schema import controller, limits
 from app.worker import DRAIN_SECONDS
 from tests.deployment import certificate
 from tests.deployment.files import DEPLOY, PORTS, environment, main_conf, section, site
 from tests.docs.test_docs import TEXTS, blocks, problem
 from tests.sending.world import make_wedding, people
+from tests.tools import needed
 
 GUIDE, OPERATIONS, FIRST = (TEXTS[f"docs/{name}.md"] for name in ("deployment", "operations", "first-send"))
 NGINX = (DEPLOY / "nginx.conf").read_text()
@@ -39,8 +39,7 @@ def location(path: str) -> str:
 
 
 def test_nginx_takes_its_file(tmp_path: Path) -> None:
-    if shutil.which("nginx") is None or shutil.which("openssl") is None:
-        pytest.skip("there is no nginx (or openssl) here to ask")
+    needed("nginx", "openssl")
     (tmp_path / "conf.d").mkdir()
     certificate.make(tmp_path)
     text = site(
@@ -58,8 +57,7 @@ def test_nginx_takes_its_file(tmp_path: Path) -> None:
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("there is no systemd here to ask")
+    needed("systemd-analyze")
     programs = re.compile(r"^(Exec\w+=)\S+", re.MULTILINE)  # which are not on this machine
     for unit in UNITS:
         text = re.sub(r"^(User|Group)=.*\n", "", programs.sub(r"\1/bin/true", unit.read_text()), flags=re.MULTILINE)
@@ -104,7 +102,7 @@ def test_the_guide_and_the_folder_name_the_same_files() -> None:
 
 def test_what_comes_through_nginx_is_what_the_service_has() -> None:
     assert re.findall(r"^    location (?:= )?(/\S*) ", NGINX, re.MULTILINE) == [
-        webhook.PATH, controller.PATH, f"{exports.PATH}/", "/",
+        webhook.PATH, controller.PATH, f"{exports.PATH}/", console.PATH, "/",
     ]  # fmt: skip
     assert "return 404" in location("/")
     for path, most in ((webhook.PATH, webhook.MAX_BYTES), (controller.PATH, limits.MAX_BODY)):

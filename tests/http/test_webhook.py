@@ -351,6 +351,32 @@ async def test_a_fault_of_ours_is_no_200() -> None:
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"])
+async def test_other_methods_are_refused(method: str) -> None:
+    kept, answers = Kept(), Answers()
+    async with door(kept, answers) as http:
+        response = await http.request(method, URL, content=b"{}", headers=signed(b"{}"))
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, POST")
+    assert (kept.bodies, answers) == ([], {})
+
+
+async def test_a_websocket_is_refused_as_no_fault_of_ours() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "websocket", "path": URL, "raw_path": URL.encode(), "headers": [], "query_string": b"", "scheme": "ws",
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "root_path": "", "subprotocols": [],
+    }  # fmt: skip
+    await app_of(Kept())(scope, receive, send)
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1000)]
+
+
 async def test_without_an_app_secret_nothing_is_taken() -> None:
     kept, answers = Kept(), Answers()
     async with door(kept, answers, app_secrets=[]) as http:

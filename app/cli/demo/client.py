@@ -40,9 +40,7 @@ class Caller:
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise click.ClickException(f"The service gave no answer ({type(error).__name__}).") from None
-        if errors := body.get("errors"):
-            raise RefusedError(errors[0].get("extensions", {}).get("code", "INTERNAL"), errors[0]["message"])
-        return body["data"]
+        return _data_of(body)
 
     async def watch(self, document: str, **variables: Any) -> AsyncGenerator[Any, None]:
         """The ``data`` of each value of a subscription, over graphql-transport-ws. Raises as ``ask`` does."""

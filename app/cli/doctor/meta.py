@@ -101,7 +101,7 @@ def templates(listed: Sequence[ProviderTemplate], known: Sequence[Known]) -> lis
     changed = sum(_status(now.get((each.name, each.language))) is not each.status for each in known if not each.runs)
     if changed:
         text = f"Meta has changed templates since they were fetched: {changed}."
-        findings.append(Finding("warn", "Templates", text, "Run the mutation syncTemplates, or use the console."))
+        findings.append(Finding("warn", "Templates", text, "Run the mutation syncTemplates."))
     if len(findings) > _SHOWN:
         rest = Finding("warn", "Templates", f"and {len(findings) - _SHOWN} more like these.", _MANAGER)
         findings = [*findings[:_SHOWN], rest]
@@ -117,7 +117,7 @@ def _template(known: Known, word: str | None) -> Finding | None:
     if status is TemplateStatus.APPROVED:
         if known.status is status:
             return None
-        todo = "Run the mutation syncTemplates, or use the console."
+        todo = "Run the mutation syncTemplates."
         return Finding("warn", "Templates", f"{known.title}: {told}, here it is {known.status}.", todo)
     if known.open_runs:
         text = f"{known.title}: {told}. Runs that are not over send it: {known.open_runs}."

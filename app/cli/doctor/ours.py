@@ -173,7 +173,7 @@ def number(known: Kept | None) -> list[Finding]:
         )
     approved = sum(each.status is TemplateStatus.APPROVED for each in known.templates)
     if known.synced_at is None:
-        todo = "Run the mutation syncTemplates, or use the console."
+        todo = "Run the mutation syncTemplates."
         findings.append(Finding("warn", "Templates", "never synced.", todo))
     elif not approved:
         findings.append(Finding("warn", "Templates", "none is approved.", "Have one approved by Meta, then sync."))
