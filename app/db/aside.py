@@ -19,7 +19,7 @@ T = TypeVar("T")
 AT_ONCE: Final = 4
 """Units that read, and as many that write: their memory is what a process needs most. The others wait for their turn."""
 SWITCH_SECONDS: Final = 0.001
-"""How long Python lets one thread compute while another could. A webhook asks for its turn some thirty times."""
+"""How long Python lets one thread compute while another could. A webhook asks for its turn at each round trip."""
 
 
 class DatabaseAside(Database):
@@ -75,7 +75,7 @@ class DatabaseAside(Database):
     async def _uncollected(self, work: Coroutine[Any, Any, T]) -> T:
         """Without the search for cycles: it looks through all objects there are, and every thread stands still meanwhile.
 
-        With a million of them that is a second, and more where the processor is shared. What has no cycle goes all the same.
+        With a million of them that is tenths of a second, and more where the processor is shared. What has no cycle goes all the same.
         """
         self._under_way += 1
         gc.disable()
