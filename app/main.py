@@ -196,6 +196,7 @@ def create_app(
             if db is None and not database.sqlite:
                 aside = DatabaseAside(database)
                 stack.push_async_callback(aside.close)
+                metrics.connection_limits(stack.enter_context(aside.watched(metrics.connections)))
                 loop = asyncio.get_running_loop()
 
                 def wake() -> None:

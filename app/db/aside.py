@@ -9,27 +9,43 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Final, TypeVar
 
 from app.db.engine import Database, UnitOfWork
+from app.db.signals import Signals
 
 T = TypeVar("T")
 
 AT_ONCE: Final = 4
 """Units that read, and as many that write: their memory is what a process needs most. The others wait for their turn."""
 SWITCH_SECONDS: Final = 0.001
-"""How long Python lets one thread compute while another could. A webhook asks for its turn some thirty times."""
+"""How long Python lets one thread compute while another could. A webhook asks for its turn at each round trip."""
+
+
+class _PassedOn(Signals):
+    """Word goes to ``others``, on the loop that they belong to."""
+
+    def __init__(self, others: Signals) -> None:
+        super().__init__()
+        self._others = others
+        self._loop = asyncio.get_running_loop()
+
+    def changed(self, run_ids: Collection[str]) -> None:
+        self._loop.call_soon_threadsafe(self._others.changed, run_ids)
 
 
 class DatabaseAside(Database):
     """``Database`` for callers on any event loop. The unit of a caller that is cancelled is rolled back."""
 
     def __init__(self, database: Database) -> None:
+        """To be made, and closed, on the loop of ``database``, which tells of what is changed here."""
         super().__init__(
             database.url.render_as_string(hide_password=False), pool_size=AT_ONCE, pseudonyms=database.pseudonyms
         )
         self.first = database.first
+        self.signals = _PassedOn(database.signals)
+        self._pools = {f"{name} aside": pool for name, pool in self._pools.items()}
         self._reading, self._writing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._under_way = 0
         self._loop = asyncio.new_event_loop()
@@ -75,7 +91,7 @@ class DatabaseAside(Database):
     async def _uncollected(self, work: Coroutine[Any, Any, T]) -> T:
         """Without the search for cycles: it looks through all objects there are, and every thread stands still meanwhile.
 
-        With a million of them that is a second, and more where the processor is shared. What has no cycle goes all the same.
+        With a million of them that is tenths of a second, and more where the processor is shared. What has no cycle goes all the same.
         """
         self._under_way += 1
         gc.disable()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from asyncpg.pgproto.pgproto import UUID  # uuid.UUID made in C, ten times as fast: long lists are mostly ids
+from asyncpg.pgproto.pgproto import UUID  # uuid.UUID made in C, several times as fast: long lists are mostly ids
 from sqlalchemy.engine.interfaces import Dialect
 
 E = TypeVar("E", bound=StrEnum)

@@ -30,8 +30,9 @@ class Buckets:
         wait = full_at - now - self._interval * self.per_minute
         if wait > 0:
             return wait
+        # Not set and then moved: what is executed aside takes from another thread, which may drop the oldest in between.
+        self._full_at.pop(key, None)
         self._full_at[key] = full_at
-        self._full_at.move_to_end(key)
         if len(self._full_at) > MAX_KEYS:
             self._full_at.popitem(last=False)
         return 0

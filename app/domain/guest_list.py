@@ -31,7 +31,6 @@ _YES = frozenset({"yes", "y", "true", "1", "x", "primary", "✓", "✔"})
 _BETWEEN_TAGS = re.compile(r":::|[;,\r\n]")
 # Google puts nearly every contact into these; they say nothing about a wedding.
 _GOOGLE_GROUPS = frozenset({"* mycontacts", "* starred"})
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +124,6 @@ def normalise_side(text: str | None) -> tuple[Side | None, str | None]:
         return None, None
     side = _SIDE_BY_WORD.get(word) or _SIDE_BY_WORD.get(word.removesuffix("side"))
     return side, None if side else f"Side “{shown[:40]}” is not known: write bride, groom or neutral."
-
-
-def csv_cell(value: str | int | None) -> str:
-    """A value for an exported CSV. What a spreadsheet would run as a formula gets an apostrophe in front (OWASP)."""
-    cell = "" if value is None else str(value)
-    return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _records(text: str) -> Iterator[list[str]]:

@@ -44,9 +44,6 @@ DISPATCH_STATES = frozenset(MessageState) - FACT_STATES
 LIVE_STATES = frozenset(MessageState) - {MessageState.REJECTED, MessageState.CANCELLED, MessageState.FAILED}
 """A live invite: this person has, may have, or will have a message of the event; a second one needs an operator's word."""
 
-UNFINISHED_STATES = frozenset({MessageState.QUEUED, MessageState.SENDING})
-"""While a run has such a message it is not completed."""
-
 
 class Failure(NamedTuple):
     """One refusal or ``failed`` status. The shown failure of a message is the least by (time, code, digest)."""

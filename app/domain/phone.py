@@ -24,7 +24,6 @@ _BETWEEN = re.compile(
 )
 _INTERNATIONAL = re.compile(r"^[\s(+]*00")
 _SPREADSHEET_FLOAT = re.compile(r"(\d{8,15})\.0", re.ASCII)
-_WA_ID = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 
 # Meta may answer with the other spelling (meta-cloud-api.md §8). In both lengths the digits are the same person's.
 _SPELLINGS = (
@@ -94,11 +93,6 @@ def _e164(text: str, region: str) -> str | None:
 
 def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text).replace("＋", "+")
-
-
-def from_wa_id(digits: str) -> str | None:
-    """Meta's ``wa_id`` (digits without ``+``) as E.164, not judged any further; None for anything else."""
-    return f"+{digits}" if _WA_ID.fullmatch(digits) else None
 
 
 def same_person(e164: str) -> frozenset[str]:

@@ -12,10 +12,9 @@ import sqlalchemy as sa
 from app.db.engine import Database, UnitOfWork
 from app.db.messages import M
 from app.db.migrate import current, known, newest
-from app.db.tables import is_state
-from app.domain.enums import MessageState
 from app.services.base import utc_now
 from app.services.failures import database_is_away
+from app.services.reading.summaries import is_overdue
 
 _PATIENCE: Final = 5.0
 """Seconds: a probe that waits longer is no better than one that fails."""
@@ -45,10 +44,8 @@ class Concerns:
 
 async def concerns(uow: UnitOfWork, unconfirmed_after: timedelta) -> Concerns:
     """Over the whole database, by indexes that are empty while all is well."""
-    overdue = sa.and_(is_state(M.state, MessageState.UNCONFIRMED), M.state_since < utc_now() - unconfirmed_after)
-    counts = [
-        sa.select(sa.func.count()).select_from(M).where(each) for each in (overdue, M.second_message_id.is_not(None))
-    ]
+    told = (is_overdue(utc_now(), unconfirmed_after), M.second_message_id.is_not(None))
+    counts = [sa.select(sa.func.count()).select_from(M).where(each) for each in told]
     return Concerns(*(await uow.session.execute(sa.select(*(count.scalar_subquery() for count in counts)))).one())
 
 

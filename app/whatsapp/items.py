@@ -35,7 +35,6 @@ class StatusItem:
     """``biz_opaque_callback_data`` as it came; not ours when somebody else sends from the same number."""
     phone: str | None
     """``+`` and the digits of ``recipient_id``: may be another spelling than ours, so nothing is matched by it."""
-    pricing_category: str | None
     item: str
 
 

@@ -184,7 +184,6 @@ def _read_status(number: str | None, entry: Any) -> Item:
         errors=errors,
         attempt=attempt,
         phone=phone,
-        pricing_category=wire.read_text(wire.read_object(body.get("pricing")).get("category"), WORD_LIMIT),
         item=as_item("messages", whole, about_number(number, {"statuses": [shortest]})),
     )
 

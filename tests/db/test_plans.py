@@ -33,6 +33,7 @@ from app.services.exports import Exports
 from app.services.figures import figures
 from app.services.pruning import Pruning
 from app.services.reading import AuditFilter, GuestUnitFilter, MessageFilter, Reader
+from app.services.reading.looks import looks
 from app.services.verification import Verification
 from app.whatsapp.kept import read_again
 from app.whatsapp.port import Behaviour
@@ -72,6 +73,7 @@ WHOLE_WEDDING = {
 
 JUST_NOW = {
     "rates": "requests that ended within 10 seconds",
+    "look": "the same",
     "figures": "requests that ended within a minute, facts of ten minutes, and what is UNCONFIRMED",
     "sweep": "unmatched facts of ten minutes",
     "sweep at start": "all unmatched facts, once",
@@ -160,6 +162,7 @@ class Filled:
         yield "webhook", post
         yield "sweep", wedding.dispatch.sweep
         yield "sweep at start", partial(wedding.dispatch.sweep, everything=True)
+        yield "look", partial(db.read, lambda uow: looks(uow, [self.run_id], utc_now(), AN_HOUR))
         yield "figures", partial(db.read, lambda uow: figures(uow, AN_HOUR))
         yield (
             "block",

@@ -5,6 +5,7 @@ import pytest
 from app.cli.connections import BODY_SECONDS, HEADERS_SECONDS, MAX_HEADERS
 from app.cli.server import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS
 from app.config import described
+from app.db.aside import AT_ONCE, DatabaseAside
 from app.db.engine import Database
 from app.db.keyset import MAX_FIRST
 from app.domain.buckets import MAX_KEYS
@@ -78,7 +79,12 @@ async def test_connections_to_the_database(database_url: str) -> None:
     database = Database(database_url)
     with database.watched(lambda *_: None) as most:
         assert most == {"read": 10, "write": 1 if database.sqlite else 10}
+    aside = DatabaseAside(database)
+    with aside.watched(lambda *_: None) as most:
+        assert most == {"read aside": AT_ONCE, "write aside": 1 if database.sqlite else AT_ONCE}
+    await aside.close()
     await database.close()
+    assert f"{AT_ONCE} more of each" in TEXT
     assert "at most 10 to read and 10 to write with (SQLite: 1 to write)" in TEXT
 
 

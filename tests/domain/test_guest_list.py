@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain import guest_list
 from app.domain.enums import PhoneStatus, Side
 from app.domain.errors import BadInputError, TooLargeError
-from app.domain.guest_list import csv_cell, household_key, make_row, normalise_side, parse_csv, tag_key
+from app.domain.guest_list import household_key, make_row, normalise_side, parse_csv, tag_key
 from app.domain.phone import normalise
 from app.domain.text import clean_name
 
@@ -218,15 +218,6 @@ def test_primary_yes(text: str) -> None:
 def test_primary_no(text: str) -> None:
     (row,) = parse_csv(f"name,phone,primary\nAsha,1,{text}\n")
     assert (row.primary, row.problems) == (False, ())
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-def test_an_exported_cell_is_never_a_formula(start: str) -> None:
-    assert csv_cell(f"{start}1+1") == f"'{start}1+1"
-
-
-def test_other_cells_are_exported_as_they_are() -> None:
-    assert [csv_cell(value) for value in ("Asha = Ravi", "", None, -5)] == ["Asha = Ravi", "", "", "-5"]
 
 
 @given(st.text(st.characters() | st.sampled_from('",;\t\r\n\x00'), max_size=200))

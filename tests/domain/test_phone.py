@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.enums import PhoneStatus
-from app.domain.phone import MAX_CELL, country_of, from_wa_id, is_region, mask, normalise, same_person, spellings
+from app.domain.phone import MAX_CELL, country_of, is_region, mask, normalise, same_person, spellings
 
 INDIAN = "+919845012345"
 digits = st.text("0123456789", min_size=1, max_size=15)
@@ -155,22 +155,6 @@ def test_spellings_are_symmetric_and_hold_the_number_itself(country: str, rest: 
     assert number in twins
     assert len(twins) <= 2
     assert all(spellings(twin) == twins for twin in twins)
-
-
-def test_wa_id_is_digits_with_country_code() -> None:
-    assert from_wa_id("16505550101") == "+16505550101"
-    assert from_wa_id("558112345678") == "+558112345678"
-    for odd in (
-        "",
-        "+16505550101",
-        "0165055501",
-        "1" * 16,
-        "US.1349",
-        "1650 5550101",
-        "１６５０５５５０１０１",
-        "16505550101\n",
-    ):
-        assert from_wa_id(odd) is None
 
 
 def test_regions_and_countries() -> None:

@@ -1,12 +1,13 @@
 """The dispatcher's loops: it sends, waits, survives a database that is away, and drains at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+import app.worker
 from app.domain.enums import MessageState
 from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
@@ -79,6 +80,72 @@ async def test_never_more_requests_at_once_than_allowed(wedding: Wedding) -> Non
         assert len(meta.asked) == 8
         meta.open.set()
         await until(lambda: states(big, run_id), lambda found: found == {MessageState.ACCEPTED})
+
+
+class Slow(Dispatch):
+    """Writes no outcome before it is let."""
+
+    def __init__(self, wedding: Wedding) -> None:
+        super().__init__(wedding.db, rate=1000, lease=LEASE)
+        self.open = asyncio.Event()
+
+    async def record(self, number_id: str, finished: Sequence[Finished]) -> None:
+        await self.open.wait()
+        await super().record(number_id, finished)
+
+
+async def test_nothing_is_claimed_while_too_much_is_unwritten(
+    wedding: Wedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.worker, "MOST_UNWRITTEN", 8)
+    big = await make_wedding(wedding.db, people(30))
+    meta, slow = FakeMeta(), Slow(big)
+    run_id = await big.send()
+    async with working(big, meta, slow):
+        await until(lambda: asyncio.sleep(0, len(meta.asked)), lambda asked: asked == 8)
+        await asyncio.sleep(0.2)
+        assert len(meta.asked) == 8
+        slow.open.set()
+        await until(lambda: states(big, run_id), lambda found: found == {MessageState.ACCEPTED})
+
+
+class Told(Dispatch):
+    """Keeps what the pump asks and whether it got all of it."""
+
+    def __init__(self, wedding: Wedding) -> None:
+        super().__init__(wedding.db, rate=1000, lease=LEASE)
+        self.steps: list[tuple[str, bool]] = []
+
+    async def has_due(self, number_id: str) -> bool:
+        found = await super().has_due(number_id)
+        self.steps.append(("due", found))
+        return found
+
+    async def take_tokens(self, number_id: str, wanted: int) -> int:
+        taken = await super().take_tokens(number_id, wanted)
+        self.steps.append(("tokens", taken > 0))
+        return taken
+
+    async def claim(self, number_id: str, limit: int, turn: int) -> list[Claim]:
+        taken = await super().claim(number_id, limit, turn)
+        self.steps.append(("claim", len(taken) == limit))
+        return taken
+
+
+async def test_what_is_surely_due_is_not_asked_for(wedding: Wedding) -> None:
+    """Of a full claim there is more; after any other, tokens are taken only when something is due: they would be lost."""
+    big = await make_wedding(wedding.db, people(30))
+    told = Told(big)
+    run_id = await big.send()
+    async with working(big, FakeMeta(), told):
+        await until(lambda: states(big, run_id), lambda found: found == {MessageState.ACCEPTED})
+        await until(lambda: asyncio.sleep(0, told.steps[-1]), lambda last: last == ("due", False))
+    after = {
+        ("due", True): "tokens", ("due", False): "due", ("tokens", True): "claim", ("tokens", False): "due",
+        ("claim", True): "tokens", ("claim", False): "due",
+    }  # fmt: skip
+    assert [step for step, _ in told.steps] == ["due", *(after[step] for step in told.steps[:-1])]
+    assert {("claim", True), ("claim", False)} <= set(told.steps)
 
 
 async def test_the_end_lets_requests_finish_and_starts_no_new_ones(wedding: Wedding) -> None:

@@ -61,7 +61,6 @@ def test_a_status_in_full() -> None:
     assert found.at == datetime(2026, 11, 24, 6, 0, 4, tzinfo=UTC)
     assert found.attempt == "run:42/inv:1001"
     assert found.phone == "+16505550101"
-    assert found.pricing_category == "marketing"
     assert found.errors == ()
 
 

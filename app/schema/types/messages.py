@@ -7,6 +7,7 @@ import strawberry
 
 from app.db.tables import MessageRow
 from app.domain.enums import LifecycleState, MessageState, TemplateComponent, TimelineKind, TimelineSource
+from app.domain.lifecycle import lifecycle_of
 from app.domain.rendering import thaw
 from app.domain.texts import HELD_TEXT, STATES
 from app.schema.context import Info
@@ -146,7 +147,7 @@ class InviteMessage(Node):
             state=row.state,
             operator_text=HELD_TEXT if row.held and row.state is MessageState.ACCEPTED else operator_text,
             next_step=next_step,
-            lifecycle=_lifecycle(row.state),
+            lifecycle=lifecycle_of(row.state),
             rejection=_rejection(row),
             failure=_failure(row),
             provider_message_id=row.provider_message_id,
@@ -199,10 +200,6 @@ class InviteMessageConnection(Connection[InviteMessage]):
     def total_count(self) -> int | None:
         """Messages of the whole list; null where it would have to be counted (search)."""
         return self.page.total
-
-
-def _lifecycle(state: MessageState) -> LifecycleState | None:
-    return LifecycleState(state.value) if state.value in LifecycleState.__members__ else None
 
 
 def _rejection(row: MessageRow) -> Rejection | None:

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from app.db.engine import UnitOfWork
 from app.db.tables import MemberRow, MessageRow, RunBreakdownRow, SendRunRow
 from app.db.types import JsonText
-from app.domain.enums import MessageState, SendRunStatus
+from app.domain.enums import SendRunStatus
 from app.services.base import Actor
 from app.services.reading.base import listed
 from app.services.reading.rows import RunView, select_runs
 from app.services.reading.runs import Rate, left_queue, rate_of
-from app.services.reading.summaries import Summary, run_summary
+from app.services.reading.summaries import Summary, is_overdue, run_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,7 @@ async def looks(
             .where(MemberRow.workspace_id == SendRunRow.workspace_id, MemberRow.active)
             .scalar_subquery(),
             sa.select(sa.func.count())
-            .where(
-                MessageRow.run_id == SendRunRow.id,
-                MessageRow.state == MessageState.UNCONFIRMED,
-                MessageRow.state_since < now - unconfirmed_after,
-            )
+            .where(MessageRow.run_id == SendRunRow.id, is_overdue(now, unconfirmed_after))
             .scalar_subquery(),
             sa.func.coalesce(left.c.count, 0),
         )

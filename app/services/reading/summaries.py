@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +43,11 @@ class Summary:
     @property
     def eligible(self) -> int:
         return self.candidates - self.states[MessageState.REJECTED]
+
+
+def is_overdue(now: datetime, unconfirmed_after: timedelta) -> sa.ColumnElement[bool]:
+    """Of a message: that it has been UNCONFIRMED for so long that a person should look. By an index of these alone."""
+    return is_state(MessageRow.state, MessageState.UNCONFIRMED) & (MessageRow.state_since < now - unconfirmed_after)
 
 
 def run_summary(counters: RunCountersRow, parts: Iterable[tuple[str, str, int]], unconfirmed_overdue: int) -> Summary:
@@ -91,7 +97,7 @@ class SummaryReading(Reading):
     async def _summaries(self, uow: UnitOfWork, owned: sa.Select[str, str]) -> dict[str, Summary]:
         """One statement: all figures of one summary are of one moment. ``owned`` gives ``owner_id`` and ``run_id``."""
         runs = owned.cte("runs")
-        query = _summaries_of(runs, MessageRow.state_since < self._clock() - self._unconfirmed_after)
+        query = _summaries_of(runs, is_overdue(self._clock(), self._unconfirmed_after))
         summaries: dict[str, Summary] = {}
         for row in await uow.session.execute(query):
             summary = summaries.get(row.owner_id)
@@ -154,7 +160,7 @@ def _summaries_of(runs: sa.CTE, overdue_when: sa.ColumnElement[bool]) -> sa.Sele
     overdue = (
         sa.select(runs.c.owner_id, sa.func.count().label("count"))
         .join(MessageRow, MessageRow.run_id == runs.c.run_id)
-        .where(is_state(MessageRow.state, MessageState.UNCONFIRMED), overdue_when)
+        .where(overdue_when)
         .group_by(runs.c.owner_id)
         .subquery("overdue")
     )
