@@ -1,7 +1,6 @@
 """Faults of the webhook's ingest that were found once by looking hard. None may return."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +13,6 @@ from app.db.tables import DoNotMessageRow, FactRow, StatusItemRow
 from app.domain.enums import DoNotMessageSource, MessageState, ReceiptFinding
 from app.domain.lifecycle import FactStatus
 from app.services.webhooks import Webhooks
-from tests.races.barriers import statements
 from tests.sending.world import (
     Wedding,
     accepted,
@@ -28,6 +26,7 @@ from tests.sending.world import (
     webhook_body,
 )
 from tests.services.world import one, rows
+from tests.statements import plans, statements
 
 pytestmark = pytest.mark.anyio
 
@@ -149,26 +148,10 @@ async def test_the_sweep_does_not_read_through_what_others_sent_from_the_number(
             await uow.session.execute(sa.text("ANALYZE facts"))
 
     await wedding.db.write(insert)
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM facts" in statement:
-            asked.append((statement, parameters))
-
-    engine = wedding.db.writer.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(wedding.db) as seen:
         await wedding.dispatch.sweep()
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-    ((statement, parameters),) = asked
-    explain = "EXPLAIN QUERY PLAN " if wedding.db.sqlite else "EXPLAIN "
-
-    async def plan(uow: UnitOfWork) -> str:
-        connection = await uow.session.connection()
-        return "\n".join(str(row) for row in await connection.exec_driver_sql(explain + statement, parameters))
-
-    assert "ix_facts_unmatched_recent" in await wedding.db.read(plan)
+    (asked,) = [each for each in seen if "FROM facts" in each.sql]
+    assert "ix_facts_unmatched_recent" in await plans(wedding.db, [asked])
 
 
 async def test_facts_that_were_missed_before_this_process_started_are_matched_at_its_start(wedding: Wedding) -> None:

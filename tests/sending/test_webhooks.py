@@ -16,9 +16,9 @@ from app.domain.enums import MessageState, ReceiptFinding, RejectionReason
 from app.whatsapp import webhook
 from app.whatsapp.items import ParsedWebhook
 from app.whatsapp.port import ProviderError
-from tests.races.barriers import statements
 from tests.sending.world import UNKNOWN, Wedding, accepted, envelope, make_wedding, people, status, wamid
 from tests.services.world import one, rows
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
