@@ -72,7 +72,7 @@ def assert_by_key(db: Database, seen: Sequence[Statement]) -> None:
 
 async def stop_body(wedding: Wedding, statuses: list[dict[str, object]], phones: list[str]) -> bytes:
     """Statuses, and guests who stop, in one body."""
-    number = await wedding.phone_number_id()
+    number = wedding.phone_number_id
     stops = [preference("stop", T, phone.removeprefix("+")) for phone in phones]
     return webhook_body(change(number, statuses=statuses), change(number, "user_preferences", user_preferences=stops))
 

@@ -67,7 +67,7 @@ async def test_one_failure_told_in_two_wordings_is_shown_alike_in_any_order(wedd
 async def ingest_stop_word(wedding: Wedding) -> None:
     inbound = {"from": "919876500001", "id": "wamid.in", "timestamp": str(T), "type": "text", "text": {"body": "stop"}}
     hooks = Webhooks(wedding.db, stop_words=frozenset({"stop"}))
-    await hooks.ingest([envelope(await wedding.phone_number_id(), messages=[inbound])])
+    await hooks.ingest([envelope(wedding.phone_number_id, messages=[inbound])])
 
 
 async def test_a_guest_takes_back_a_typed_stop_in_whatsapp(wedding: Wedding) -> None:
@@ -120,7 +120,7 @@ async def test_statements_do_not_grow_with_the_guests_who_stop_in_a_post(db: Dat
         for each, claim in zip(stopped, claims, strict=True):
             each["recipient_id"] = claim.to.removeprefix("+")
         stops = [preference("stop", T, (row.phone or "").removeprefix("+")) for row in waiting]
-        number = await big.phone_number_id()
+        number = big.phone_number_id
         body = webhook_body(
             change(number, statuses=stopped), change(number, "user_preferences", user_preferences=stops)
         )
