@@ -5,15 +5,25 @@ fails, unless ``AUDIT=required`` is in the environment. All is well only when an
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+# pip-audit ships no types.
+from pip_audit._audit import Auditor  # type: ignore[import-untyped]
+from pip_audit._dependency_source import DependencySourceError, RequirementSource  # type: ignore[import-untyped]
+from pip_audit._service import (  # type: ignore[import-untyped]
+    Dependency,
+    OsvService,
+    ResolvedDependency,
+    VulnerabilityResult,
+)
+
+Told = tuple[Dependency, list[VulnerabilityResult]]
 
 CONSTRAINTS: Final = Path(__file__).parents[1] / "constraints.txt"
 
@@ -30,64 +40,48 @@ class Verdict:
     text: str
 
 
-def audit(constraints: Path, *, osv_url: str | None, required: bool, accepted: Mapping[str, str] = ACCEPTED) -> Verdict:
-    """``osv_url`` is another address of OSV, or of a mirror; None is its own."""
-    asked = _pip_audit(constraints, *(["--osv-url", osv_url] if osv_url else []))
-    if not asked.stdout:
-        # It prints nothing before it has heard about every version. Whether it has at least read them is asked apart.
-        read = _pip_audit(constraints, "--dry-run")
-        if read.returncode:
-            return Verdict(failed=True, text=f"dependency audit failed: {_last_line(read.stderr)}")
-        outcome = "failed, since AUDIT=required" if required else "skipped"
-        cause = _last_line(asked.stderr).partition(": ")[0]
-        return Verdict(failed=required, text=f"dependency audit {outcome}: OSV could not be asked ({cause})")
-    return _judge(json.loads(asked.stdout)["dependencies"], _versions(constraints), accepted)
+def audit(constraints: Path, *, osv_url: str, required: bool, accepted: Mapping[str, str] = ACCEPTED) -> Verdict:
+    source = RequirementSource([constraints], no_deps=True, disable_pip=True)
+    try:
+        list(source.collect())  # apart, since a list that cannot be read is no service that cannot be asked
+    except DependencySourceError as error:
+        return Verdict(failed=True, text=f"dependency audit failed: {error}")
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            told = list(Auditor(OsvService(Path(cache), SECONDS, osv_url)).audit(source))
+        except Exception as error:  # noqa: BLE001  # whatever it is, OSV has not said something of every version
+            outcome = "failed, since AUDIT=required" if required else "skipped"
+            cause = type(error).__name__
+            return Verdict(failed=required, text=f"dependency audit {outcome}: OSV could not be asked ({cause})")
+    return _judge(told, _versions(constraints), accepted)
 
 
-def _judge(dependencies: Sequence[dict[str, Any]], expected: int, accepted: Mapping[str, str]) -> Verdict:
-    answered = [each for each in dependencies if "vulns" in each]
-    if len(answered) != expected:
-        return Verdict(failed=True, text=f"dependency audit failed: {len(answered)} of {expected} versions were judged")
-    faults, met = [], set()
-    for each in answered:
-        for fault in each["vulns"]:
-            names = {fault["id"], *fault["aliases"]}
+def _judge(told: Sequence[Told], expected: int, accepted: Mapping[str, str]) -> Verdict:
+    judged = [(each, faults) for each, faults in told if isinstance(each, ResolvedDependency)]
+    if len(judged) != expected:
+        return Verdict(failed=True, text=f"dependency audit failed: {len(judged)} of {expected} versions were judged")
+    lines, met = [], set()
+    for each, faults in judged:
+        for fault in faults:
+            names = {str(name) for name in (fault.id, *fault.aliases)}
             met |= names & accepted.keys()
             if not names & accepted.keys():
-                mended = ", ".join(fault["fix_versions"]) or "no version yet"
-                faults.append(f"  {each['name']} {each['version']}: {fault['id']}, mended in {mended}")
-    faults += [f"  {name} is accepted in tests/audit.py and known no more" for name in sorted(accepted.keys() - met)]
-    if faults:
-        return Verdict(failed=True, text="\n".join(["dependency audit failed:", *faults]))
+                mended = ", ".join(map(str, fault.fix_versions)) or "no version yet"
+                lines.append(f"  {each.name} {each.version}: {fault.id}, mended in {mended}")
+    lines += [f"  {name} is accepted in tests/audit.py and known no more" for name in sorted(accepted.keys() - met)]
+    if lines:
+        return Verdict(failed=True, text="\n".join(["dependency audit failed:", *lines]))
     reasons = "".join(f"\n  accepted: {name}, {accepted[name]}" for name in sorted(met))
     return Verdict(failed=False, text=f"dependency audit: nothing is known against {expected} versions{reasons}")
-
-
-def _pip_audit(constraints: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    with tempfile.TemporaryDirectory() as cache:
-        return subprocess.run(
-            [
-                sys.executable, "-m", "pip_audit", "--requirement", constraints, "--no-deps", "--disable-pip",
-                "--vulnerability-service", "osv", "--format", "json", "--aliases", "on", "--progress-spinner", "off",
-                "--timeout", str(SECONDS), "--cache-dir", cache, *more,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
 
 
 def _versions(constraints: Path) -> int:
     return sum(line.strip() != "" and not line.startswith("#") for line in constraints.read_text().splitlines())
 
 
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.audit", description=__doc__)
-    parser.add_argument("--osv-url", help="another address of OSV, or of a mirror")
+    parser.add_argument("--osv-url", default=OsvService.DEFAULT_OSV_URL, help="another address of OSV, or of a mirror")
     verdict = audit(
         CONSTRAINTS, osv_url=parser.parse_args().osv_url, required=os.environ.get("AUDIT", "") == "required"
     )

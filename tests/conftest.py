@@ -1,6 +1,8 @@
 """Fixtures of the whole suite."""
 
+import functools
 import gc
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from zlib import crc32
 
@@ -48,6 +50,14 @@ def _nothing_personal_is_logged(request: pytest.FixtureRequest) -> Iterator[None
         assert collector.found, "nothing personal is logged, so the mark is not needed"
         return
     assert collector.found == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Else each HTTP client reads those of the whole world anew, for 20 ms, and no test speaks TLS with it."""
+    with pytest.MonkeyPatch.context() as put:
+        put.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")

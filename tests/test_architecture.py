@@ -4,6 +4,8 @@ import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.mutants.breaks import MUTANTS
+
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app"
 FILES = sorted(path for path in APP.rglob("*.py") if "migrations" not in path.parts)
@@ -136,6 +138,11 @@ def found_outside(packages: set[str], wanted: Callable[[str], bool]) -> list[str
 def test_a_file_can_be_read_in_one_sitting() -> None:
     lengths = {module_of(path): len(path.read_text().splitlines()) for path in FILES}
     assert {module: lines for module, lines in lengths.items() if lines > 360} == {}
+
+
+def test_every_deliberate_break_still_has_something_to_break() -> None:
+    """``make mutants``, which is run now and then, must not find that the code has long been written otherwise."""
+    assert [each.name for each in MUTANTS if each.before not in (ROOT / each.file).read_text()] == []
 
 
 def test_the_rules_bite() -> None:

@@ -195,7 +195,7 @@ async def test_meta_s_clock_is_compared_where_it_tells_one() -> None:
 async def test_what_the_database_knows(db: Database) -> None:
     sending = await make_sending(db, people(2))
     await sending.send()
-    phone_number_id = await sending.phone_number_id()
+    phone_number_id = sending.phone_number_id
 
     async def look() -> ours.Kept:
         found = await db.read(lambda uow: ours.kept(uow, phone_number_id))

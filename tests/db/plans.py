@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-
 from app.db.engine import Database
+from tests.statements import listening
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,8 @@ def explained(db: Database) -> Iterator[Plans]:
         scans = list(_scans(plan))
         plans.executions.append(Execution(sql, scans, _whole(scans) | plans.generic[sql]))
 
-    engines = [engine.sync_engine for engine in (db.reader, db.writer)]
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", explain)
-    try:
+    with listening(db, explain):
         yield plans
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", explain)
 
 
 async def _for_any_parameters(driver: Any, sql: str) -> list[Any]:

@@ -85,7 +85,7 @@ async def place(db: Database, guests: int) -> AsyncIterator[Place]:
     wedding = await make_wedding(db, people(guests))
     intake = Intake(wedding.webhooks)
     route = webhook_route(lambda: intake.put, app_secrets=[SECRET], verify_token=None)
-    played = options(phone_number_id=await wedding.phone_number_id(), templates=TEMPLATES, linger=0.05)
+    played = options(phone_number_id=wedding.phone_number_id, templates=TEMPLATES, linger=0.05)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
         serve(create_simulator(played)) as meta_url,
@@ -103,7 +103,7 @@ async def dispatching(wedding: Wedding, meta_url: str, concurrency: int = 4) -> 
     async with MetaClient(
         base_url=meta_url, version="v26.0", access_token=TOKEN, timeout=TIMEOUT, concurrency=concurrency
     ) as sender:
-        sending = Sending(wedding.number_id, await wedding.phone_number_id(), concurrency, TIMEOUT)
+        sending = Sending(wedding.number_id, wedding.phone_number_id, concurrency, TIMEOUT)
         stop = asyncio.Event()
         worker = Worker(wedding.dispatch, sender, sending)
         working = asyncio.create_task(worker.run(stop))

@@ -1,6 +1,8 @@
 """A bounded share of ``make fuzz``: every target on one of the databases, and always the same cases."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -16,14 +18,19 @@ TRIALS = [(target.database if target.database in CHOSEN else CHOSEN[0], target) 
 
 
 @pytest.fixture(scope="module")
-def here(request: pytest.FixtureRequest, databases: Databases) -> Iterator[World]:
-    """One world for all targets, as in ``make fuzz``: what a case leaves behind is part of the trial."""
-    url = databases.make(request.param)
-    with world(url) as made:
-        yield made
-    databases.drop(url)
+def on(databases: Databases) -> Iterator[Callable[[str], World]]:
+    """One world on each database for all targets, as in ``make fuzz``: what a case leaves behind is part of the trial."""
+    with ExitStack() as stack:
+
+        @cache
+        def make(kind: str) -> World:
+            url = databases.make(kind)
+            stack.callback(databases.drop, url)
+            return stack.enter_context(world(url))
+
+        yield make
 
 
-@pytest.mark.parametrize(("here", "target"), TRIALS, indirect=["here"], ids=lambda each: getattr(each, "name", each))
-def test_every_case_is_answered_well(here: World, target: Target) -> None:
-    fuzz(target, here, MORE.get(target.name, CASES), seed=1)
+@pytest.mark.parametrize(("database", "target"), TRIALS, ids=lambda each: getattr(each, "name", each))
+def test_every_case_is_answered_well(on: Callable[[str], World], database: str, target: Target) -> None:
+    fuzz(target, on(database), MORE.get(target.name, CASES), seed=1)

@@ -194,8 +194,8 @@ async def test_a_body_of_two_numbers_is_found_by_either(db: Database) -> None:
     await wedding.world.import_rows(guest(NAME, PHONE, HOUSEHOLD))
     inbound = {"from": DIGITS, "id": real_wamid(PHONE, 78), "timestamp": str(T), "type": "text", "text": {"body": "hi"}}
     body = webhook_body(
-        change(await other.phone_number_id(), statuses=[status("wamid.x", "sent", T)]),
-        change(await wedding.phone_number_id(), messages=[inbound], contacts=[{"wa_id": DIGITS}]),
+        change(other.phone_number_id, statuses=[status("wamid.x", "sent", T)]),
+        change(wedding.phone_number_id, messages=[inbound], contacts=[{"wa_id": DIGITS}]),
     )
     await wedding.webhooks.ingest([body])
     await erase(wedding)

@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
 
 import anyio
 import pytest
@@ -33,6 +32,7 @@ from tests.privacy.database import places
 from tests.reading.world import World
 from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, status, wamid
 from tests.services.world import contents, rows
+from tests.statements import plans, statements
 
 pytestmark = pytest.mark.anyio
 
@@ -143,22 +143,16 @@ async def test_answers_of_one_moment_all_go(wedding: Wedding) -> None:
 async def test_what_is_due_is_found_by_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "BATCH", 50)
     await _much_to_prune(db)
-    plans: list[str] = []
-    statements = await _asked(db)
+    with statements(db) as asked:
+        pruned = {each.what: each.rows for each in await prune_in(db, 0).prune(apply=True)}
+    assert pruned == dict.fromkeys([*KINDS, "Audit entries"], 120)
     for kind in ("SELECT", "UPDATE", "DELETE"):
-        assert any(statement.startswith(kind) for statement, _ in statements), kind
-    explain = "EXPLAIN QUERY PLAN " if db.sqlite else "EXPLAIN "
-
-    async def plan(uow: UnitOfWork) -> None:
-        connection = await uow.session.connection()
-        for statement, parameters in statements:
-            plans.extend(map(str, await connection.exec_driver_sql(explain + statement, parameters)))
-
-    await db.write(plan)
+        assert any(each.sql.startswith(kind) for each in asked), kind
+    found = await plans(db, asked)
     tables = "receipts|status_items|attempts|guest_import_rows|audit"
     whole = rf"SCAN ({tables})" if db.sqlite else rf"Seq Scan on ({tables})"
-    assert re.findall(whole, "\n".join(plans)) == [], "\n".join(plans)
-    assert re.search("ix_attempts_(kept|finished)", "\n".join(plans))
+    assert re.findall(whole, found) == [], found
+    assert re.search("ix_attempts_(kept|finished)", found)
 
 
 async def _much_to_prune(db: Database) -> None:
@@ -199,26 +193,6 @@ def _aged(row_id: str, at: datetime) -> str:
     """The id as it would be, had it been made then."""
     prefix = row_id.partition("_")[0]
     return ids.first_at(prefix, at)[:16] + row_id[16:]
-
-
-async def _asked(db: Database) -> list[tuple[str, Any]]:
-    """Every statement of a prune on the tables that grow, as the driver gets it."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            asked.append((statement, parameters))
-
-    engines = {db.reader.sync_engine, db.writer.sync_engine}
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        pruned = {each.what: each.rows for each in await prune_in(db, 0).prune(apply=True)}
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", note)
-    assert pruned == dict.fromkeys([*KINDS, "Audit entries"], 120)
-    return asked
 
 
 async def created(wedding: Wedding, at: datetime, which: sa.ColumnElement[bool]) -> None:

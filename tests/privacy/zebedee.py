@@ -54,7 +54,7 @@ async def live_through_everything(wedding: Wedding) -> list[str]:
     await wedding.post(status(wamid, "delivered", T + 5, **told), status("wamid.of-nobody", "sent", T, **told))
     foreign = real_wamid(PHONE, 77)
     await wedding.post(status(foreign, "read", T, **told), status(foreign, "played", T, **told))
-    number = await wedding.phone_number_id()
+    number = wedding.phone_number_id
     inbound = {"from": DIGITS, "id": real_wamid(PHONE, 78), "timestamp": str(T), "type": "text", "text": {"body": NAME}}
     await wedding.webhooks.ingest([webhook_body(change(number, messages=[inbound], contacts=[{"wa_id": DIGITS}]))])
     await wedding.blocks.add(

@@ -116,24 +116,6 @@ async def _waiting(db: Database) -> int:
 
 
 @contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    """Every statement that is sent, in order."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    engines = {db.writer.sync_engine, db.reader.sync_engine}  # one and the same on PostgreSQL
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", note)
-
-
-@contextmanager
 def sqlstates(db: Database) -> Iterator[list[str | None]]:
     """The SQLSTATE of every error that the database answers with, also of those that a retry hides."""
     seen: list[str | None] = []

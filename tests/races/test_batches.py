@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.domain.enums import MessageState, RejectionReason
 from app.services.webhooks import Webhooks
 from app.whatsapp.port import Behaviour
-from tests.races.barriers import ended, sqlstates, statements
+from tests.races.barriers import ended, sqlstates
 from tests.sending.world import (
     Wedding,
     accepted,
@@ -25,6 +25,7 @@ from tests.sending.world import (
     wamid,
     webhook_body,
 )
+from tests.statements import Statement, statements
 
 pytestmark = pytest.mark.anyio
 
@@ -39,10 +40,10 @@ _FROM = re.compile(r"FROM (\w+)")
 _WRITING = re.compile(r"UPDATE (\w+)")
 
 
-def locks(seen: list[str]) -> list[str]:
+def locks(seen: Sequence[Statement]) -> list[str]:
     """The tables whose rows are locked, statement by statement. SQLite has no FOR UPDATE; its writes come in the same order."""
     found: list[str] = []
-    for statement in seen:
+    for statement, _ in seen:
         if "pg_advisory_xact_lock" in statement:
             found.append("advisory")
         elif match := _LOCKING.search(statement):
@@ -58,7 +59,7 @@ def assert_in_order(taken: list[str]) -> None:
     assert ranks == sorted(ranks), taken
 
 
-def assert_by_key(db: Database, seen: list[str]) -> None:
+def assert_by_key(db: Database, seen: Sequence[Statement]) -> None:
     """An UPDATE of several rows locks them in the planner's order, so each table's are locked by key before. SQLite locks
     no rows.
     """
@@ -66,12 +67,12 @@ def assert_by_key(db: Database, seen: list[str]) -> None:
         return
     for table, key in (("invite_messages", "id"), ("run_counters", "run_id")):
         first = next(statement for statement in seen if locks([statement]) == [table])
-        assert f"ORDER BY {table}.{key} FOR UPDATE" in " ".join(first.split())
+        assert f"ORDER BY {table}.{key} FOR UPDATE" in " ".join(first.sql.split())
 
 
 async def stop_body(wedding: Wedding, statuses: list[dict[str, object]], phones: list[str]) -> bytes:
     """Statuses, and guests who stop, in one body."""
-    number = await wedding.phone_number_id()
+    number = wedding.phone_number_id
     stops = [preference("stop", T, phone.removeprefix("+")) for phone in phones]
     return webhook_body(change(number, statuses=statuses), change(number, "user_preferences", user_preferences=stops))
 

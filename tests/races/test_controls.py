@@ -59,7 +59,7 @@ async def token_is_refused(wedding: Wedding, _run_id: str, claim: Claim) -> None
 
 
 async def post(wedding: Wedding, kind: str, value: dict[str, Any]) -> None:
-    body = webhook_body(change(await wedding.phone_number_id(), kind, **value))
+    body = webhook_body(change(wedding.phone_number_id, kind, **value))
     await wedding.webhooks.ingest([body])
 
 

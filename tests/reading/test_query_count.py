@@ -1,6 +1,5 @@
 """A call sends the same few statements for one id and for many, for a short list and for a long one."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +7,8 @@ import pytest
 from app.db.engine import Database
 from app.domain.enums import MessageState
 from tests.reading.calls import METHODS, by_id, every_call, of_family
-from tests.reading.world import Family, World, actor, count_statements, family, phones, reader
+from tests.reading.world import Family, World, actor, family, phones, reader
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,9 @@ async def test_statements_do_not_grow_with_the_data(db: Database) -> None:
     }
     for given, rows in ((small, by_id(found[0])), (many, by_id(found[1]))):
         for name, call in every_call(source, given, rows):
-            assert await count_statements(db, partial(call, ASHA)) == MOST.get(name, 1), name
+            with statements(db) as asked:
+                await call(ASHA)
+            assert sum(each.reads for each in asked) == MOST.get(name, 1), name
 
 
 async def test_batches_answer_for_every_id(db: Database) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import (
     AttemptRow,
@@ -361,20 +359,3 @@ def phones() -> Callable[[], str]:
     """Made-up Indian numbers, each once."""
     counter = iter(range(1_000_000))
     return lambda: f"+9198{next(counter):08d}"
-
-
-async def count_statements(db: Database, call: Callable[[], Any]) -> int:
-    """How many SELECTs a call sends."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
-            statements.append(statement)
-
-    engine = db.reader.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        await call()
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-    return len(statements)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from app.db.engine import Database
 from app.db.tables import Base
@@ -18,6 +17,7 @@ from tests.rights.documents import Call, Filling, all_fields, calls, object_type
 from tests.rights.world import Families, contents, entries
 from tests.schema.service import Service
 from tests.schema.sockets import Socket
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -57,23 +57,11 @@ class Asked:
 
 
 async def ask(service: Service, document: str, by: str | None) -> Asked:
-    count = 0
-
-    def note(*_: Any) -> None:
-        nonlocal count
-        count += 1
-
-    engines = {service.db.reader.sync_engine, service.db.writer.sync_engine}
     headers = service.headers(by) if by else {}
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(service.db) as asked:
         response = await service.http.post("/graphql", json={"query": document}, headers=headers)
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", note)
     assert response.status_code == 200, (document, response.text)
-    return Asked(response.content, count)
+    return Asked(response.content, len(asked))
 
 
 def test_every_field_is_walked() -> None:

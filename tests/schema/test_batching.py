@@ -1,13 +1,9 @@
 """A list of twelve asks the database no more often than a list of two, whatever is nested in it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-import sqlalchemy as sa
 
 from tests.schema.service import Service, Wedding, wedding
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -33,25 +29,6 @@ NESTED = {
     "Precheck.candidates": """query($i: PrecheckSendInput!, $n: Int) { precheckSend(input: $i) {
         candidates(first: $n) { nodes { sources { guestUnit { id } person { id } } } } } }""",
 }
-
-
-@contextmanager
-def counted(service: Service) -> Iterator[list[str]]:
-    """The statements that the database is asked within the block."""
-    asked: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
-            asked.append(statement)
-
-    engines = {service.db.reader.sync_engine, service.db.writer.sync_engine}
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield asked
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", note)
 
 
 async def fill(made: Wedding, count: int) -> None:
@@ -84,10 +61,10 @@ async def test_nested_lists_are_batched(idle: Service) -> None:
 
     async def ask(query: str, first: int) -> int:
         variables = {"w": made.workspace, "e": made.event, "i": made.request(includeAlreadyInvited=True), "n": first}
-        with counted(idle) as asked:
+        with statements(idle.db) as asked:
             await idle.data(query, {name: value for name, value in variables.items() if f"${name}" in query})
         assert asked
-        return len(asked)
+        return sum(each.reads for each in asked)
 
     few = {name: await ask(query, 2) for name, query in NESTED.items()}
     await fill(made, 10)
@@ -100,9 +77,9 @@ async def test_households_are_only_counted_when_asked(idle: Service) -> None:
     async def ask(fields: str) -> int:
         query = "query($w: ID!) { workspace(id: $w) { guestUnits { %s } } } fragment C on GuestUnitConnection { totalCount }"
         query = query if "...C" in fields else query.partition(" fragment")[0]
-        with counted(idle) as asked:
+        with statements(idle.db) as asked:
             await idle.data(query % fields, {"w": made.workspace})
-        return len(asked)
+        return sum(each.reads for each in asked)
 
     plain = await ask("nodes { id }")
     assert await ask("totalCount nodes { id }") == plain + 1

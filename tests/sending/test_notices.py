@@ -54,7 +54,7 @@ def hooks(wedding: Wedding) -> Webhooks:
 async def hear(wedding: Wedding, said: dict[str, Any], **beside: Any) -> None:
     """A message of a guest."""
     inbound = {"id": "wamid.in", "timestamp": str(T)} | said
-    await hooks(wedding).ingest([envelope(await wedding.phone_number_id(), messages=[inbound], **beside)])
+    await hooks(wedding).ingest([envelope(wedding.phone_number_id, messages=[inbound], **beside)])
 
 
 def tapped(kind: str, **part: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from app.services.workspaces import Workspaces
 from app.whatsapp.port import Behaviour
 from tests.sending.world import UNKNOWN, Wedding, accepted, make_wedding, people, refused, status, wamid
 from tests.services.world import guest, one
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -289,16 +290,7 @@ async def test_a_precheck_reads_in_as_many_statements_for_three_as_for_three_hun
 
 
 async def _statements(wedding: Wedding) -> int:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    engine = wedding.db.reader.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(wedding.db) as seen:
         await precheck(wedding)
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
     assert seen
     return len(seen)

@@ -37,7 +37,7 @@ STORIES: dict[str, tuple[tuple[Said, ...], bool]] = {
 async def item(wedding: Wedding, said: Said, digits: str) -> dict[str, object]:
     """What Meta posts of it."""
     what, second = said
-    number = await wedding.phone_number_id()
+    number = wedding.phone_number_id
     if what == "word":
         inbound = {
             "from": digits,

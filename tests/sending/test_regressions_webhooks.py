@@ -1,7 +1,6 @@
 """Faults of the webhook's ingest that were found once by looking hard. None may return."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +13,6 @@ from app.db.tables import DoNotMessageRow, FactRow, StatusItemRow
 from app.domain.enums import DoNotMessageSource, MessageState, ReceiptFinding
 from app.domain.lifecycle import FactStatus
 from app.services.webhooks import Webhooks
-from tests.races.barriers import statements
 from tests.sending.world import (
     Wedding,
     accepted,
@@ -28,6 +26,7 @@ from tests.sending.world import (
     webhook_body,
 )
 from tests.services.world import one, rows
+from tests.statements import plans, statements
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +67,7 @@ async def test_one_failure_told_in_two_wordings_is_shown_alike_in_any_order(wedd
 async def ingest_stop_word(wedding: Wedding) -> None:
     inbound = {"from": "919876500001", "id": "wamid.in", "timestamp": str(T), "type": "text", "text": {"body": "stop"}}
     hooks = Webhooks(wedding.db, stop_words=frozenset({"stop"}))
-    await hooks.ingest([envelope(await wedding.phone_number_id(), messages=[inbound])])
+    await hooks.ingest([envelope(wedding.phone_number_id, messages=[inbound])])
 
 
 async def test_a_guest_takes_back_a_typed_stop_in_whatsapp(wedding: Wedding) -> None:
@@ -121,7 +120,7 @@ async def test_statements_do_not_grow_with_the_guests_who_stop_in_a_post(db: Dat
         for each, claim in zip(stopped, claims, strict=True):
             each["recipient_id"] = claim.to.removeprefix("+")
         stops = [preference("stop", T, (row.phone or "").removeprefix("+")) for row in waiting]
-        number = await big.phone_number_id()
+        number = big.phone_number_id
         body = webhook_body(
             change(number, statuses=stopped), change(number, "user_preferences", user_preferences=stops)
         )
@@ -149,26 +148,10 @@ async def test_the_sweep_does_not_read_through_what_others_sent_from_the_number(
             await uow.session.execute(sa.text("ANALYZE facts"))
 
     await wedding.db.write(insert)
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM facts" in statement:
-            asked.append((statement, parameters))
-
-    engine = wedding.db.writer.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(wedding.db) as seen:
         await wedding.dispatch.sweep()
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-    ((statement, parameters),) = asked
-    explain = "EXPLAIN QUERY PLAN " if wedding.db.sqlite else "EXPLAIN "
-
-    async def plan(uow: UnitOfWork) -> str:
-        connection = await uow.session.connection()
-        return "\n".join(str(row) for row in await connection.exec_driver_sql(explain + statement, parameters))
-
-    assert "ix_facts_unmatched_recent" in await wedding.db.read(plan)
+    (asked,) = [each for each in seen if "FROM facts" in each.sql]
+    assert "ix_facts_unmatched_recent" in await plans(wedding.db, [asked])
 
 
 async def test_facts_that_were_missed_before_this_process_started_are_matched_at_its_start(wedding: Wedding) -> None:

@@ -23,9 +23,9 @@ from app.services.events import Events
 from app.services.guests import Guests
 from app.services.sends import PrecheckStale, SendBlocked, SendSuccess
 from app.whatsapp.port import Behaviour
-from tests.races.barriers import statements
 from tests.sending.world import TEMPLATE, UNKNOWN, Wedding, accepted, guest_name, make_wedding, people, refused
 from tests.services.world import guest, make_world
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from app.domain.enums import MessageState, ReceiptFinding, RejectionReason
 from app.whatsapp import webhook
 from app.whatsapp.items import ParsedWebhook
 from app.whatsapp.port import ProviderError
-from tests.races.barriers import statements
 from tests.sending.world import UNKNOWN, Wedding, accepted, envelope, make_wedding, people, status, wamid
 from tests.services.world import one, rows
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -123,7 +123,7 @@ async def test_a_status_on_the_wrong_number_is_not_matched_by_our_attempt_id(wed
     await wedding.send()
     claim = (await wedding.claim(1))[0]
     body = envelope(
-        await other.phone_number_id(),
+        other.phone_number_id,
         statuses=[status("wamid.y", "read", T, biz_opaque_callback_data=claim.attempt_id)],
     )
     await wedding.webhooks.ingest([body])

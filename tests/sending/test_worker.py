@@ -40,7 +40,7 @@ class FakeMeta:
 @asynccontextmanager
 async def working(wedding: Wedding, meta: FakeMeta, dispatch: Dispatch | None = None) -> AsyncIterator[asyncio.Event]:
     """A running worker; set the event to end it, or leave."""
-    sending = Sending(wedding.number_id, await wedding.phone_number_id(), concurrency=8, timeout=5)
+    sending = Sending(wedding.number_id, wedding.phone_number_id, concurrency=8, timeout=5)
     worker = Worker(dispatch or wedding.dispatch, meta, sending)
     stop = asyncio.Event()
     task = asyncio.create_task(worker.run(stop))

@@ -39,7 +39,7 @@ from app.services.sends import Sends, SendSuccess
 from app.services.tokens import TokenSigner
 from app.services.webhooks import Webhooks
 from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, ProviderError, Refused, Unknown
-from tests.services.world import World, guest, make_world, one
+from tests.services.world import World, guest, make_world, name_at_meta, one
 
 SECRET = b"a secret of the tests, long enough for them"
 TEMPLATE = "wedding_invite"
@@ -73,6 +73,10 @@ class Wedding:
     @property
     def number_id(self) -> str:
         return self.world.number_id
+
+    @property
+    def phone_number_id(self) -> str:
+        return name_at_meta(self.number_id)
 
     def request(self, audience: Audience | None = None, **more: Any) -> SendRequest:
         if "from_run" not in more and audience is None:
@@ -110,18 +114,15 @@ class Wedding:
         await self.webhooks.ingest([await self.body(*statuses)])
 
     async def body(self, *statuses: dict[str, Any]) -> bytes:
-        return envelope(await self.phone_number_id(), statuses=list(statuses))
+        return envelope(self.phone_number_id, statuses=list(statuses))
 
     async def post_preferences(self, *preferences: dict[str, Any]) -> None:
         """What guests chose in WhatsApp, see ``preference``."""
         value = {"user_preferences": list(preferences)}
-        await self.webhooks.ingest([webhook_body(change(await self.phone_number_id(), "user_preferences", **value))])
+        await self.webhooks.ingest([webhook_body(change(self.phone_number_id, "user_preferences", **value))])
 
     async def number(self) -> NumberRow:
         return await one(self.db, NumberRow, NumberRow.id == self.number_id)
-
-    async def phone_number_id(self) -> str:
-        return (await self.number()).phone_number_id
 
     async def run(self, run_id: str) -> SendRunRow:
         return await one(self.db, SendRunRow, SendRunRow.id == run_id)

@@ -16,7 +16,8 @@ from app.db.tables import MessageRow, NumberRow, SendRunRow
 from app.domain.enums import MessageState, SendRunStatus
 from app.domain.lifecycle import FactStatus
 from app.services.figures import OPEN, Figures, Watch, figures
-from tests.reading.world import World, count_statements
+from tests.reading.world import World
+from tests.statements import plans, statements
 
 pytestmark = pytest.mark.anyio
 
@@ -143,54 +144,32 @@ async def test_nothing_that_grows_with_what_was_ever_sent_is_read_through(db: Da
             await uow.session.execute(sa.text("ANALYZE"))
 
     await db.write(analyze)
-    plans = await _plans(db)
-    assert plans
+    with statements(db) as asked:
+        assert (await read(db)).open_runs
+    found = await plans(db, asked)
+    assert found
     tables = "invite_messages|facts|attempts|send_runs"
     whole = rf"SCAN ({tables})(?! USING)" if db.sqlite else rf"Seq Scan on ({tables})"
-    assert re.findall(whole, "\n".join(plans)) == [], "\n".join(plans)
+    assert re.findall(whole, found) == [], found
     for index in (
         "ix_send_runs_open",
         "ix_invite_messages_due",
         "ix_facts_unmatched_recent",
         "ix_attempts_finished",
     ):
-        assert index in "\n".join(plans)
-
-
-async def _plans(db: Database) -> list[str]:
-    """How the database answers each statement of one reading."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    engine = db.reader.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        assert (await read(db)).open_runs
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if db.sqlite else "EXPLAIN "
-
-    async def plan(uow: UnitOfWork) -> list[str]:
-        connection = await uow.session.connection()
-        return [
-            str(row)
-            for statement, parameters in asked
-            if statement.lstrip().startswith("SELECT")
-            for row in await connection.exec_driver_sql(explain + statement, parameters)
-        ]
-
-    return await db.read(plan)
+        assert index in found
 
 
 async def test_however_often_it_is_asked_the_database_is_read_once(db: Database) -> None:
     watch = Watch(db, AFTER)
     first = await watch.latest()
     assert first is not None
-    assert await count_statements(db, watch.latest) == 0
-    watch._stale_at = 0.0
-    assert await count_statements(db, watch.latest) > 0
+    with statements(db) as asked:
+        await watch.latest()
+        assert asked == []
+        watch._stale_at = 0.0
+        await watch.latest()
+        assert any(each.reads for each in asked)
     assert (await watch.latest()) is not first
 
 

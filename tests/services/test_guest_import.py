@@ -4,16 +4,12 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from app.db.bulk import BATCH
-from app.db.engine import Database
 from app.db.tables import (
     AuditRow,
     GuestImportRow,
@@ -28,6 +24,7 @@ from app.domain.errors import BadInputError, NotFoundError, TooLargeError
 from app.domain.guest_list import MAX_BYTES, MAX_ROWS, GuestRow
 from app.services.guests import Guests
 from tests.services.world import STRANGER, World, contents, guest, import_results, make_world, one, rows
+from tests.statements import statements
 
 pytestmark = pytest.mark.anyio
 
@@ -266,21 +263,3 @@ async def test_the_loop_is_free_while_a_list_is_judged(world: World) -> None:
     await world.import_rows(*guests)
     here, everywhere = time.thread_time() - here, time.process_time() - everywhere
     assert here < 0.6 * everywhere
-
-
-@contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    """Every statement that goes to the database inside the block."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    engines = {db.writer.sync_engine, db.reader.sync_engine}
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", note)
