@@ -102,7 +102,7 @@ async def test_a_connection_that_is_cut_is_the_database_away(db: Database) -> No
     async def cut(uow: UnitOfWork) -> None:
         pid = (await uow.session.execute(sa.select(sa.func.pg_backend_pid()))).scalar_one()
         async with db.reader.connect() as other:
-            await other.execute(sa.select(sa.func.pg_terminate_backend(pid)))
+            await other.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
         for _ in range(3):  # cut within, closed, and closed for a while
             with pytest.raises(StatementError) as refused:
                 await read(uow, [receipt()[:1]])
