@@ -32,7 +32,10 @@ from app.domain.lifecycle import (
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
 times = st.integers(0, 5).map(lambda seconds: START + timedelta(seconds=seconds))
-failures = st.builds(Failure, times, st.sampled_from([0, 131026, 131049]), st.sampled_from(["a", "b"]))
+# Not by st.builds, which now and then makes up a title too: different words have different digests.
+failures = st.tuples(times, st.sampled_from([0, 131026, 131049]), st.sampled_from(["a", "b"])).map(
+    lambda given: Failure(*given)
+)
 
 
 @st.composite
