@@ -7,35 +7,30 @@ must be free of effects outside the database.
 
 import asyncio
 import functools
-import os
 import random
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.checkpoints import before_commit, committed, reached
+from app.db import pools
 from app.db.driver import Driver
+from app.db.pools import postgres_engine, signals_engine, sqlite_engine, watched
 from app.db.rowset import Rowset, rowset
 from app.db.signals import CHANGED_RUNS, PostgresSignals, Signals
 from app.domain.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
 
-SQLITE_BUSY_SECONDS = 20
 SETTLE_SECONDS = 1.0
 """How long a checkpoint may wait for readers: writers wait with it."""
-_GIVEN_UP = "given up"
-_STEPS = 1_000_000
-"""Of SQLite's machine, between two looks at whether anybody still waits for the answer: some 30 ms."""
 ATTEMPTS = 6
 _RETRYABLE_SQLSTATES = {"40001", "40P01"}
 """serialization_failure, deadlock_detected (PostgreSQL, appendix A)."""
@@ -112,28 +107,16 @@ class Database:
         if self.sqlite:
             # One writing connection per process: writers queue in order in the pool, instead of waking up at random
             # inside SQLite's busy handler.
-            writers, busy = 1, {"timeout": SQLITE_BUSY_SECONDS}
-            self.writer = _engine(self.url, pool_size=writers, max_overflow=0, pool_timeout=60, connect_args=busy)
-            self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
-            _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
-            _prepare_sqlite(self.reader, begin="BEGIN")
+            writers = 1
+            self.writer = sqlite_engine(self.url, begin="BEGIN IMMEDIATE", pool_size=writers, pool_timeout=60)
+            self.reader = sqlite_engine(self.url, begin="BEGIN", pool_size=pool_size)
             self.signals = Signals()
         else:
             writers = pool_size
-            # Said, not assumed: under another default a claim's snapshot could be older than the block it waited for.
             self.writer, self.reader = (
-                _engine(
-                    self.url,
-                    isolation_level="READ COMMITTED",
-                    pool_size=pool_size,
-                    max_overflow=0,
-                    pool_timeout=10,
-                    pool_pre_ping=True,
-                    connect_args={"timeout": 10},
-                )
-                for _ in range(2)
+                postgres_engine(self.url, pool_size=pool_size, pool_timeout=10) for _ in range(2)
             )
-            self.signals = PostgresSignals(_signals_engine(self.url))
+            self.signals = PostgresSignals(signals_engine(self.url))
         self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -204,7 +187,7 @@ class Database:
             except sqlite3.OperationalError:
                 return False
             finally:
-                await driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
+                await driver.execute(f"PRAGMA busy_timeout={pools.SQLITE_BUSY_SECONDS * 1000}")
             return bool(row[0] == 0)
 
     @asynccontextmanager
@@ -218,47 +201,13 @@ class Database:
         """Tell ``in_use`` how many connections of a pool are taken, at each change; gives the most that each can have."""
         with ExitStack() as stack:
             for name, (engine, _) in self._pools.items():
-                stack.enter_context(_watched(engine, functools.partial(in_use, name)))
+                stack.enter_context(watched(engine, functools.partial(in_use, name)))
             yield {name: limit for name, (_, limit) in self._pools.items()}
 
     async def close(self) -> None:
         await self.signals.close()
         await self.writer.dispose()
         await self.reader.dispose()
-
-
-def _engine(url: sa.URL, **settings: Any) -> AsyncEngine:
-    """Never with a statement's values in an error's text: they are people's names and phones."""
-    return create_async_engine(url, hide_parameters=True, **settings)
-
-
-def _signals_engine(url: sa.URL) -> AsyncEngine:
-    """Two connections that nothing waits for. What they commit is gone when the server is, so no disk is waited for."""
-    settings = {"timeout": 10, "server_settings": {"synchronous_commit": "off"}}
-    return _engine(url, pool_size=2, max_overflow=0, pool_pre_ping=True, connect_args=settings)
-
-
-@contextmanager
-def _watched(engine: AsyncEngine, in_use: Callable[[int], None]) -> Iterator[None]:
-    taken: set[ConnectionPoolEntry] = set()
-    """Not a number: one that was taken before we looked, or that could not be handed out, comes back all the same."""
-
-    def took(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        taken.add(entry)
-        in_use(len(taken))
-
-    def gave(_connection: Any, entry: ConnectionPoolEntry) -> None:
-        taken.discard(entry)
-        in_use(len(taken))
-
-    pool = engine.sync_engine.pool
-    sa.event.listen(pool, "checkout", took)
-    sa.event.listen(pool, "checkin", gave)
-    try:
-        yield
-    finally:
-        sa.event.remove(pool, "checkout", took)
-        sa.event.remove(pool, "checkin", gave)
 
 
 def is_retryable(error: DBAPIError) -> bool:
@@ -270,50 +219,3 @@ def is_retryable(error: DBAPIError) -> bool:
 def _advisory_key(number_id: str) -> int:
     """63 bits of the number's id; two numbers that shared a key would only wait for each other."""
     return int(number_id.partition("_")[2][-16:], 16) & 0x7FFF_FFFF_FFFF_FFFF
-
-
-def _prepare_sqlite(engine: AsyncEngine, *, begin: str) -> None:
-    """The settings without which SQLite loses updates or answers "database is locked" (tried: 1 of 8 writers survived)."""
-
-    @sa.event.listens_for(engine.sync_engine, "do_connect")
-    def _create(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
-        # SQLite would let everybody on this machine read it, and gives its -wal and -shm the mode of the file itself. One
-        # that is there is not even opened: closing it would give up the locks that this process has on it.
-        with suppress(OSError):  # what is wrong with the place, SQLite says when it connects
-            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _connect(connection: Any, record: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # the driver must not send a BEGIN of its own
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")  # a 200 to Meta means that it is on the disk
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not left in a free page of the file
-        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
-        cursor.close()
-        given_up = record.info[_GIVEN_UP] = threading.Event()
-        connection.run_async(lambda driver: driver.set_progress_handler(given_up.is_set, _STEPS))
-
-    @sa.event.listens_for(engine.sync_engine, "invalidate")
-    def _give_up(connection: Any, record: ConnectionPoolEntry, _error: BaseException | None) -> None:
-        # A cancelled task gives its connection up. The thread of that connection hears nothing of it and would bring its
-        # statement to an end first, with the rollback and whoever waits for it standing behind. An interrupt would be lost
-        # on a statement that is queued for the thread and has not begun.
-        if _GIVEN_UP in record.info:
-            record.info[_GIVEN_UP].set()
-        # Closing alone would not do: a connection that is closed with a statement half read lives on, and with it the lock
-        # of its transaction, until the collector finds the cursor in some traceback.
-        connection.run_async(_roll_back_next)
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-
-async def _roll_back_next(driver: Any) -> None:
-    """Queue it for the connection's thread, before the closing that follows. Not waited for: the thread may be busy."""
-    rollback = driver.rollback()
-    with suppress(ValueError):  # it is closed already
-        rollback.send(None)
-    rollback.close()

@@ -255,6 +255,7 @@ async def test_a_claim_does_not_walk_over_those_before_it(db: Database) -> None:
     wedding = await make_wedding(db, people(1))
     run_id = await wedding.send()
     await db.write(lambda uow: multiply(uow, run_id, 600))
+    await db.write(analyze)
     behind: dict[str, Place] = {}
     walked = []
 

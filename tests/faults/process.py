@@ -32,7 +32,7 @@ import sqlalchemy as sa
 
 import app.cli.serve  # these two only so that a fork of this process need not import them
 import app.cli.simulate
-import app.db.engine
+import app.db.pools
 import app.main
 import app.worker
 from app import checkpoints
@@ -110,7 +110,7 @@ def install(environment: Mapping[str, str], put: pytest.MonkeyPatch) -> None:
     if seconds := environment.get("FAULT_DRAIN"):
         put.setattr(app.worker, "DRAIN_SECONDS", float(seconds))
     if seconds := environment.get("FAULT_BUSY"):
-        put.setattr(app.db.engine, "SQLITE_BUSY_SECONDS", int(seconds))
+        put.setattr(app.db.pools, "SQLITE_BUSY_SECONDS", int(seconds))
     if limit := environment.get("FAULT_DISK"):
         _limit_disk(Path(limit))
     if faults.may_strike(REQUEST_LEFT):

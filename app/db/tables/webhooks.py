@@ -59,7 +59,8 @@ class StatusItemRow(Base):
     )
 
     id: Mapped[str] = mapped_column(PublicId(ids.STATUS_ITEM), primary_key=True)
-    receipt_id: Mapped[str] = mapped_column(PublicId(ids.RECEIPT), sa.ForeignKey("receipts.id"))
+    receipt_id: Mapped[str] = mapped_column(PublicId(ids.RECEIPT))
+    """Inserted together with its receipt, and no receipt is ever deleted: a foreign key would be checked for each status."""
     number_id: Mapped[str | None] = mapped_column(PublicId(ids.NUMBER))
     received_at: Mapped[datetime]
     provider_message_id: Mapped[str | None]
