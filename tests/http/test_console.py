@@ -23,9 +23,13 @@ pytestmark = pytest.mark.anyio
 
 CONSOLE = STATIC / "console"
 OPERATIONS = (CONSOLE / "operations.graphql").read_text(encoding="utf-8")
-SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(CONSOLE.glob("*.js"))}
+SCRIPTS = {
+    path.name: path.read_text(encoding="utf-8")
+    for folder in (CONSOLE, STATIC / "shared")
+    for path in sorted(folder.glob("*.js"))
+}
 MEDIA = {ParameterSource.MEDIA_URL, ParameterSource.MEDIA_ID, ParameterSource.TEXT}
-"""Not chosen from the list of fields: each has an input of its own, or none."""
+"""Not among the fields that fill a gap by its name: each has an input of its own, or none."""
 
 
 async def test_the_page_and_its_files_are_served_where_it_is_on(db: Database) -> None:
@@ -77,17 +81,17 @@ def test_each_operation_fits_the_schema_and_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("script", "name", "words"),
     [
-        ("STATES", MessageState),
-        ("STATUSES", SendRunStatus),
-        ("ROLES", Role),
-        ("SIDES", Side),
-        ("ADVICE", [*ErrorCode, "NO_ANSWER"]),
-        ("SOURCES", [each for each in ParameterSource if each not in MEDIA]),
+        ("words.js", "STATES", MessageState),
+        ("words.js", "STATUSES", SendRunStatus),
+        ("words.js", "ROLES", Role),
+        ("words.js", "SIDES", Side),
+        ("words.js", "ADVICE", [*ErrorCode, "NO_ANSWER"]),
+        ("gaps.js", "SOURCES", [each for each in ParameterSource if each not in MEDIA]),
     ],
 )
-def test_it_has_words_for_all(name: str, words: Iterable[StrEnum]) -> None:
-    found = re.search(rf"{name} = \{{(.*?)\}};", SCRIPTS["words.js"], re.DOTALL)
+def test_it_has_words_for_all(script: str, name: str, words: Iterable[StrEnum]) -> None:
+    found = re.search(rf"{name} = \{{(.*?)\}};", SCRIPTS[script], re.DOTALL)
     assert found
     assert re.findall(r"\b([A-Z_]+): \"", found[1]) == [str(each) for each in words]
