@@ -3,8 +3,7 @@ import { authorization, dataOf, fetched } from "../shared/service.js";
 import { ask, button, counted, field, fill, form, h, pages, question, reasons, select, watch } from "./parts.js";
 import { STATES, STATUSES, count, many, roles, when } from "./words.js";
 
-const SAID_EVERY = 3000; // milliseconds: as fast as it changes nobody could listen
-const MINUTE = 60000;
+const MINUTE = 60000; // milliseconds
 const LIVE = {
   live: "Live: the numbers change by themselves.",
   lost: "The connection is lost. Trying again …",
@@ -15,40 +14,34 @@ export async function runView(id) {
   const { sendRun: run } = await ask("Run", { run: id });
   if (!run) return h("h1", "There is no such send, or you may not see it.");
   const wedding = run.event.workspace;
-  const said = h("p", { role: "status" });
+  const said = h("span", { role: "status" }); // read out, so nothing stands in it that changes all the time
+  const done = h("span");
   const bar = h("progress", { "aria-label": "Handed to WhatsApp" });
   const live = h("p");
   const why = h("div");
   const controls = h("div", { class: "buttons" });
   const numbers = h("div");
   let shown = {};
-  let saidAt = 0;
-  let saying = null;
 
   function show(progress) {
-    const { status, statusReason, nextStep, summary } = progress;
-    const other = status !== shown.status;
-    shown = progress;
+    const { status, statusReason, nextStep, summary, estimatedCompletionAt: end } = progress;
+    const left = status === "RUNNING" && end ? Math.ceil((new Date(end) - Date.now()) / MINUTE) : 0;
     bar.max = Math.max(summary.eligible, 1);
     bar.value = summary.eligible - summary.queued - summary.sending;
+    const handed = `: ${count(bar.value)} of ${many(summary.eligible, "message")} handed to WhatsApp.`;
+    fill(done, handed, left > 0 && ` About ${many(left, "minute")} left.`);
     fill(why, statusReason && h("p", { class: "bad" }, statusReason, " ", nextStep));
-    if (other) fill(controls, controlsOf(status)); // the same buttons stay, for whoever is about to press one
     fill(numbers,
       h("table", h("caption", "How the messages stand"), h("tbody", summary.byState.map(stateLine))),
       reasons("Not certain for too long", [summary.overdue].filter(Boolean)),
       reasons("Failed, and why", summary.failures),
       reasons("Held back, and why", summary.rejections),
     );
-    clearTimeout(saying);
-    saying = setTimeout(say, other ? 0 : Math.max(0, saidAt + SAID_EVERY - Date.now()));
-  }
-
-  function say() {
-    const { status, summary, estimatedCompletionAt: end } = shown;
-    saidAt = Date.now();
-    const left = status === "RUNNING" && end ? Math.ceil((new Date(end) - saidAt) / MINUTE) : 0;
-    const done = `${count(bar.value)} of ${many(summary.eligible, "message")} handed to WhatsApp.`;
-    said.textContent = `${STATUSES[status]}: ${done}${left > 0 ? ` About ${many(left, "minute")} left.` : ""}`;
+    const other = status !== shown.status;
+    shown = progress;
+    if (!other) return; // the same buttons stay, for whoever is about to press one
+    said.textContent = STATUSES[status];
+    fill(controls, controlsOf(status));
   }
 
   const act = (operation, answer) => async () => {
@@ -83,7 +76,8 @@ export async function runView(id) {
   return [
     h("h1", `${run.event.title}: ${run.kind === "TEST" ? "test message" : "invites"}`),
     h("p", `Started by ${run.createdBy.displayName}, ${when(run.createdAt, wedding.timezone)}`),
-    [said, bar, live, why, controls, numbers],
+    h("p", said, done),
+    [bar, live, why, controls, numbers],
     peopleView(id, wedding.id),
   ];
 }
