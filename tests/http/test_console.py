@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import FragmentDefinitionNode, OperationDefinitionNode, build_schema, parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    OperationDefinitionNode,
+    Visitor,
+    build_schema,
+    parse,
+    validate,
+    visit,
+)
 
 from app.config import Secret
 from app.db.engine import Database
@@ -78,6 +87,24 @@ def test_each_operation_fits_the_schema_and_is_asked() -> None:
     assert {name for name in named if not re.search(rf'(ask|watch|act)\("{name}"', text)} == set()
     fragments = [each.name.value for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
     assert [name for name in fragments if f"...{name}" not in OPERATIONS] == []
+
+
+def test_it_asks_for_nothing_and_styles_nothing_that_it_does_not_show() -> None:
+    visit(parse(OPERATIONS), asked := Fields())
+    styled = re.findall(r"\.([a-z]+)[ ,:]", (CONSOLE / "page.css").read_text(encoding="utf-8"))
+    used = set(re.findall(r"\w+", "".join(SCRIPTS.values())))
+    assert {*asked.names, *styled} - used == {"revokeDoNotMessage"}, "whose answer says nothing new"
+
+
+class Fields(Visitor):
+    """Their names, wherever they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        self.names.add(node.name.value)
 
 
 @pytest.mark.parametrize(
