@@ -1,5 +1,6 @@
 """The console in a real browser, on a phone's and on a desk's screen: the whole way of an invite, for every role."""
 
+import asyncio
 import csv
 import json
 import re
@@ -235,14 +236,69 @@ async def test_two_people_watch_one_send_and_a_coordinator_only_watches(shown: D
         await press(ours, "Yes, cancel the rest")
         for page in (ours, theirs):
             await ends(page, "Cancelled: ")
+        await expect(ours.get_by_role("button", name="Download")).to_be_focused()
 
     while not await shown.cast.simulator.idle() or await stand(shown, run_id, "SENDING"):
         await ours.wait_for_timeout(20)
     end = [
         re.compile(f"^{each['count']}[A-Z].*{re.escape(each['operatorText'])}$") for each in await stand(shown, run_id)
     ]
+    cancelled = sum(each["count"] for each in await stand(shown, run_id, "CANCELLED"))
+    assert cancelled
     for page in (ours, theirs):
         await expect(page.get_by_role("table", name="How the messages stand").get_by_role("row")).to_have_text(end)
+        bar = page.get_by_role("progressbar", name="Handed to WhatsApp")
+        assert await bar.evaluate("({ value, max }) => max - value") == cancelled
+
+
+async def test_what_a_check_says_is_what_is_chosen(shown: Demo, visit: Visit) -> None:
+    """An answer that comes after another choice was made is not shown, and never asked about as if it were for that."""
+    event_id = await published(shown, "Dinner")
+    page = await visit()
+    await open_console(page, shown, f"#event={event_id}")
+    counted = page.get_by_text(re.compile(r"^\d+ households, "))
+    families = page.get_by_role("combobox", name="Family")
+    go_on = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked = json.loads(route.request.post_data or "{}")
+        held = asked["operationName"] == "Check" or asked["variables"]["input"]["audience"].get("side") == "BRIDE"
+        answer = await route.fetch()
+        if held:
+            await go_on.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(f"{shown.address}/graphql", hold)
+    await press(page, "Check who gets it")
+    async with page.expect_request(lambda request: "BRIDE" in (request.post_data or "")):
+        await families.select_option("BRIDE")
+    before = str(await counted.text_content())
+    await families.select_option("GROOM")
+    await expect(counted).not_to_have_text(before)
+    groom = str(await counted.text_content())
+    async with (
+        page.expect_response(lambda answer: "BRIDE" in (answer.request.post_data or "")),
+        page.expect_response(lambda answer: '"Check"' in (answer.request.post_data or "")),
+    ):
+        go_on.set()
+    await press(page, "Check who gets it")
+    await expect(page.get_by_role("heading", name=re.compile("would go out"))).to_have_count(1)
+    await expect(counted).to_have_text(groom)
+    await page.get_by_role("button", name=re.compile("^Send .* …$")).click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"{groom.split()[0]} of ")
+
+
+async def test_what_has_changed_since_is_where_one_is_led(shown: Demo, visit: Visit) -> None:
+    event_id = await published(shown, "Supper")
+    page = await visit()
+    await open_console(page, shown, f"#event={event_id}")
+    await press(page, "Check who gets it")
+    await page.get_by_role("button", name=re.compile("^Send .* …$")).click()
+    await shown.cast.owner.ask(documents.PUBLISH, i={"id": event_id, "venue": "Beach House, Kochi"})
+    await press(page, "Yes, send")
+    await expect(page.get_by_role("alert")).to_contain_text("The event has changed since the precheck.")
+    await expect(page.get_by_role("heading", name=re.compile("would go out"))).to_be_focused()
+    assert await runs(shown, event_id) == []
 
 
 async def stand(shown: Demo, run_id: str, *states: str) -> list[Any]:
@@ -286,7 +342,15 @@ async def test_an_error_says_what_to_do(shown: Demo, visit: Visit) -> None:
     await page.route(f"{shown.address}/graphql", fail)
     await follow(page, "Invite to Mehndi")
     await expect(page.get_by_role("alert")).to_contain_text("Internal error (0123abcd) Try again.")
+    error["extensions"] = {"code": "UNAUTHENTICATED"}
+    await follow(page, "Invite to Mehndi")
+    await expect(page.get_by_role("alert")).to_contain_text("Your link holds no longer. Ask whoever runs")
     await page.unroute(f"{shown.address}/graphql")
+    await follow(page, "Invite to Mehndi")
+    await has_heading(page, "Invite to Mehndi")
+    await page.evaluate("location.hash = 'find=x&wedding=another'")
+    await expect(page.get_by_text("Nobody is called so")).to_be_visible()
+    await page.go_back()
     await page.go_back()
     await has_heading(page, f"Welcome, {wedding.OWNER.name}")
     await expect(page.get_by_role("alert")).to_have_count(0)

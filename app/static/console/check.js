@@ -1,5 +1,5 @@
 // The second half of a send: what a check found, a test on one's own phone, the question, and off it goes.
-import { ask, button, field, form, h, heading, question, reasons, there } from "./parts.js";
+import { ask, button, field, form, go, h, heading, question, reasons, there } from "./parts.js";
 import { count, many, roles, where } from "./words.js";
 
 /** What somebody else has prepared. */
@@ -17,6 +17,7 @@ export function show(place, parts) {
   const title = place.querySelector("h2");
   title.focus();
   title.scrollIntoView();
+  return title;
 }
 
 /** `message` is what one can send a test of, `words` whom it is for; another check takes its place in `place`. */
@@ -46,9 +47,9 @@ export function checkedView(precheck, chosen, place) {
 
   async function send() {
     const { sendInvites: sent } = await ask("Send", { token });
-    if (sent.run) location.hash = `run=${sent.run.id}`;
-    else if (sent.precheck) show(place, [refusal(sent), checkedView(sent.precheck, chosen, place)]);
-    else show(place, [heading(2, "Nothing was sent"), refusal(sent)]);
+    if (sent.run) return go(`run=${sent.run.id}`);
+    if (sent.precheck) return show(place, [refusal(sent), checkedView(sent.precheck, chosen, place)]);
+    return show(place, [heading(2, "Nothing was sent"), refusal(sent)]);
   }
 }
 

@@ -1,18 +1,18 @@
 // Finding a guest, seeing why they got something or not, and blocking a phone.
-import { again, ask, field, form, h, heading, pages } from "./parts.js";
+import { again, ask, field, form, go, h, heading, pages } from "./parts.js";
 import { SIDES, STATES, many, when } from "./words.js";
 
 export const finder = (wedding, given = "") =>
   form(
     ({ search }) => {
-      location.hash = new URLSearchParams({ find: search, wedding });
+      go(new URLSearchParams({ find: search, wedding }));
     },
     field("search", "Find a guest: part of a name or phone", { type: "search", value: given, required: true }),
     h("button", {}, "Find"),
   );
 
 export async function findView(search, wedding) {
-  const page = async (after) => (await ask("Find", { workspace: wedding, search, after })).workspace.guestUnits;
+  const page = async (after) => (await ask("Find", { workspace: wedding, search, after })).workspace?.guestUnits;
   const line = ({ id, name, doNotMessage, people }) => [
     h("a", { href: `#guest=${id}&wedding=${wedding}` }, name),
     ` – ${people.map((each) => each.name).join(", ")}`,

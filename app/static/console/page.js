@@ -93,4 +93,8 @@ await keepHeader(async () => {
   return { sentence: [me.displayName, ...new Set(me.memberships.map(({ role }) => ROLES[role]))].join(" · ") };
 });
 addEventListener("hashchange", () => session.token() && route());
+// A link to what the address names already: what failed there before is tried again.
+addEventListener("click", ({ target }) => {
+  if (session.token() && target.closest("a[href^='#']")?.hash === location.hash) route();
+});
 addEventListener("again", ({ detail }) => route(detail));

@@ -38,6 +38,12 @@ export function again(words) {
   dispatchEvent(new CustomEvent("again", { detail: words }));
 }
 
+/** Shows what an address names: anew, where it stands there already. */
+export function go(words) {
+  if (location.hash === `#${words}`) again();
+  else location.hash = words;
+}
+
 /** What is there of parts that may be lists, or left out. */
 export const there = (parts) => parts.flat(Infinity).filter((each) => each || each === 0);
 
@@ -54,6 +60,12 @@ export function h(tag, given = {}, ...children) {
 
 export const heading = (level, ...words) => h(`h${level}`, { tabIndex: -1 }, ...words);
 
+/** What went wrong, in the console's own words where the service speaks to programs, and what can be done about it. */
+export function told({ message, code, errorId }) {
+  const words = code === "UNAUTHENTICATED" ? "Your link holds no longer." : message;
+  return `${words}${errorId ? ` (${errorId})` : ""} ${ADVICE[code] ?? ADVICE.INTERNAL}`;
+}
+
 /** Runs `act`; what it throws is told, in an open dialog or at the top, with what can be done about it. */
 export async function guarded(act) {
   const place = document.querySelector("dialog[open] [role=alert]") ?? $("trouble");
@@ -62,8 +74,7 @@ export async function guarded(act) {
     await act();
   } catch (error) {
     if (!ADVICE[error.code]) console.error(error);
-    const number = error.errorId ? ` (${error.errorId})` : "";
-    place.textContent = `${error.message}${number} ${ADVICE[error.code] ?? ADVICE.INTERNAL}`;
+    place.textContent = told(error);
     place.hidden = false;
     place.scrollIntoView({ block: "nearest" });
   }
@@ -94,12 +105,14 @@ export function form(act, ...children) {
   return made;
 }
 
-/** Asks before `act` does what cannot be undone. It stays open where that fails, so that one can try again. */
+/** Asks before `act` does what cannot be undone. It stays open where that fails, so that one can try again; what `act`
+ * returns gets the focus, which nothing outside can have before. */
 export function question(title, body, yes, act) {
   const name = h("h2", { id: "question", tabIndex: -1, autofocus: true }, title);
   const confirm = button(yes, async () => {
-    await act();
+    const next = await act();
     dialog.close();
+    next?.focus();
   });
   confirm.className = "main";
   const back = button("No, go back", () => dialog.close());
@@ -121,14 +134,14 @@ export function reasons(title, rows) {
   return h("section", {}, h("h2", {}, title), h("table", {}, h("tbody", {}, rows.map(line))));
 }
 
-/** A list that `page(after)` brings piece by piece, as {nodes, pageInfo}; `line` makes an element of a node. */
+/** A list that `page(after)` brings piece by piece, as {nodes, pageInfo} or not at all; `line` makes an element of a node. */
 export async function pages(page, line, none) {
   const list = h("ul");
   const more = button("Show more", () => next());
   const place = h("div", {}, list, more);
   let after = null;
   async function next() {
-    const { nodes, pageInfo } = await page(after);
+    const { nodes, pageInfo } = (await page(after)) ?? { nodes: [], pageInfo: {} };
     list.append(...nodes.map((node) => h("li", {}, line(node))));
     after = pageInfo.endCursor;
     more.hidden = !pageInfo.hasNextPage;

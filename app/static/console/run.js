@@ -1,7 +1,7 @@
 // One send: how it goes, live; pausing, cancelling, trying again, and its people.
 import { authorization, dataOf, fetched } from "../shared/service.js";
 import { ask, button, counted, field, form, h, heading, pages } from "./parts.js";
-import { question, reasons, select, there, watch } from "./parts.js";
+import { question, reasons, select, there, told, watch } from "./parts.js";
 import { STATES, STATUSES, count, many, roles, when } from "./words.js";
 
 const SAID_EVERY = 3000; // milliseconds: as fast as it changes nobody could listen
@@ -9,7 +9,7 @@ const MINUTE = 60000;
 const LIVE = {
   live: "Live: the numbers change by themselves.",
   lost: "The connection is lost. Trying again …",
-  over: "Nothing has changed for a while. Load the page again for later news.",
+  over: "No more news comes by itself. Load the page again for later news.",
 };
 
 export async function runView(id) {
@@ -32,7 +32,7 @@ export async function runView(id) {
     const other = status !== shown.status;
     shown = progress;
     bar.max = Math.max(summary.eligible, 1);
-    bar.value = summary.eligible - summary.queued - summary.sending;
+    bar.value = summary.eligible - summary.queued - summary.sending - summary.cancelled;
     const states = summary.byState.filter((each) => each.count);
     counts.replaceChildren(...states.map(stateLine));
     why.replaceChildren(...there([statusReason && h("p", { class: "bad" }, statusReason, " ", nextStep)]));
@@ -58,7 +58,9 @@ export async function runView(id) {
 
   const act = (operation, answer) => async () => {
     show((await ask(operation, { run: id }))[answer]);
-    controls.querySelector("button")?.focus();
+    const first = controls.querySelector("button");
+    first?.focus();
+    return first;
   };
 
   function controlsOf(status) {
@@ -82,7 +84,7 @@ export async function runView(id) {
 
   show(run);
   watch("Live", { run: id }, ({ sendRunProgress }) => show(sendRunProgress), (state, error) => {
-    live.textContent = error?.message ?? LIVE[state];
+    live.textContent = error ? told(error) : LIVE[state];
   });
   return [
     heading(1, `${run.event.title}: ${run.kind === "TEST" ? "test message" : "invites"}`),
@@ -102,7 +104,7 @@ function peopleView(run, wedding) {
   const asking = form(
     async ({ state, search }) => {
       const asked = { run, states: state ? [state] : null, search: search || null };
-      const page = async (after) => (await ask("Messages", { ...asked, after })).sendRun.messages;
+      const page = async (after) => (await ask("Messages", { ...asked, after })).sendRun?.messages;
       found.replaceChildren(await pages(page, (each) => personLine(each, wedding), "Nobody."));
     },
     select("state", "Which", [["", "All"], ...Object.entries(STATES)]),

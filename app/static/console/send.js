@@ -36,14 +36,17 @@ export async function chooseView(eventId, retried) {
   const place = templates.findIndex(({ name, language }) => name === last?.name && language === last.language);
   picked.value = String(Math.max(place, 0));
 
+  let choices = 0; // what was asked about an earlier one is not told any more
+
   const all = form(
     async (given) => {
+      const [asked, words] = [choices, wordsOf(all)];
       const { name, language, parameters } = templates[picked.value];
       const message = { eventId, templateName: name, templateLanguage: language };
       message.parameters = parameters.map((gap, number) => filling(gap, given, number));
       const audience = retried ? { fromRun: { runId: retried.id, states: ticked(all, "state") } } : audienceOf(all);
       const { precheckSend } = await ask("Check", { input: { ...message, ...audience } });
-      show(checked, checkedView(precheckSend, { message, words: wordsOf(all) }, checked));
+      if (asked === choices) show(checked, checkedView(precheckSend, { message, words }, checked));
     },
     h("fieldset", {}, h("legend", {}, "Who"), retried ? whomAgain(retried) : whomAnew(wedding), counted),
     h("fieldset", {}, h("legend", {}, "The message"), choice, gaps),
@@ -58,14 +61,17 @@ export async function chooseView(eventId, retried) {
 
   async function count() {
     if (retried) return;
+    const asked = choices;
     const { audience } = audienceOf(all);
     const { audiencePreview: found } = await ask("Count", { input: { eventId, audience } });
+    if (asked !== choices) return;
     const without = found.withoutPhone ? ` ${many(found.withoutPhone, "household")} without a usable phone.` : "";
     counted.textContent = `${many(found.selectedUnits, "household")}, ${many(found.recipients, "phone")}.${without}`;
   }
 
   let waiting = null;
   all.oninput = ({ target }) => {
+    choices += 1;
     checked.replaceChildren(); // what it said is not what would be sent any more
     if (target === picked) describe();
     clearTimeout(waiting);

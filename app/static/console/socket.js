@@ -40,7 +40,7 @@ export function subscribe(query, operationName, variables, next, state) {
       }
     };
     socket.onclose = ({ code }) => {
-      if (FOR_GOOD.includes(code)) return state("over");
+      if (FOR_GOOD.includes(code)) return state("over", { code: "UNAUTHENTICATED" });
       state("lost");
       waiting = setTimeout(open, PAUSES[Math.min(tries++, PAUSES.length - 1)]);
     };
