@@ -1,5 +1,5 @@
 // The second half of a send: what a check found, a test on one's own phone, the question, and off it goes.
-import { ask, button, field, fill, form, h, question, reasons } from "./parts.js";
+import { ask, button, field, fill, form, go, h, question, reasons } from "./parts.js";
 import { count, many, roles, where } from "./words.js";
 
 /** What somebody else has prepared. */
@@ -12,14 +12,14 @@ export async function openView(token) {
   return [h("h1", `Invite to ${event.title}`), h("p", where(event, event.workspace)), place];
 }
 
-/** `message` is what one can send a test of, `words` whom it is for; another check takes its place in `place`. */
+/** `message` is what one can send a test of, `words` whom it is for; another check takes its place. Returns its title. */
 export function showCheck(place, precheck, { message, words }, before) {
   const { token, readyToSend, eligibleCount, rejectedCount, event, blockers, warnings } = precheck;
   const { viewerCan, rolesThatSend } = event.workspace;
   const sends = viewerCan.includes("INVITE_SEND");
   const invites = many(eligibleCount, "invite");
   const link = h("a", { href: `#precheck=${token}` }, "this check");
-  show(
+  return show(
     before,
     h("h2", `${invites} would go out, ${count(rejectedCount)} held back`),
     blockers.map(refusal),
@@ -39,6 +39,7 @@ export function showCheck(place, precheck, { message, words }, before) {
     title.tabIndex = -1;
     title.focus();
     title.scrollIntoView();
+    return title;
   }
 
   function confirm() {
@@ -47,9 +48,9 @@ export function showCheck(place, precheck, { message, words }, before) {
 
   async function send() {
     const { sendInvites: sent } = await ask("Send", { token });
-    if (sent.run) location.hash = `run=${sent.run.id}`;
-    else if (sent.precheck) showCheck(place, sent.precheck, { message, words }, refusal(sent));
-    else show(h("h2", "Nothing was sent"), refusal(sent));
+    if (sent.run) return go(`run=${sent.run.id}`);
+    if (sent.precheck) return showCheck(place, sent.precheck, { message, words }, refusal(sent));
+    return show(h("h2", "Nothing was sent"), refusal(sent));
   }
 }
 

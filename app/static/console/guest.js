@@ -1,17 +1,15 @@
 // Finding a guest, seeing why they got something or not, and blocking a phone.
-import { again, ask, field, form, h, pages, select } from "./parts.js";
+import { again, ask, field, form, go, h, pages, select } from "./parts.js";
 import { SIDES, STATES, many, when } from "./words.js";
 
 export function finder(wedding, given = "") {
-  const find = ({ search }) => {
-    location.hash = new URLSearchParams({ find: search, wedding });
-  };
+  const find = ({ search }) => go(new URLSearchParams({ find: search, wedding }));
   const label = "Find a guest: part of a name or phone";
   return form(find, field("search", label, { type: "search", value: given, required: true }), h("button", "Find"));
 }
 
 export async function findView(search, wedding) {
-  const page = async (after) => (await ask("Find", { wedding, search, after })).workspace.guestUnits;
+  const page = async (after) => (await ask("Find", { wedding, search, after })).workspace?.guestUnits;
   const line = ({ id, name, doNotMessage, people }) => [
     h("a", { href: `#guest=${id}&wedding=${wedding}` }, name),
     ` – ${people.map((each) => each.name).join(", ")}`,

@@ -87,10 +87,15 @@ async function show(words) {
 let shown = Promise.resolve();
 const route = (words) => (shown = shown.then(() => show(words)));
 
+addEventListener("hashchange", () => session.token() && route());
+// A link to what the address names already: what failed there before is tried again.
+addEventListener("click", ({ target }) => {
+  if (session.token() && target.closest("a[href^='#']")?.hash === location.hash) route();
+});
+addEventListener("again", ({ detail }) => route(detail));
+
 await keepHeader(async () => {
   const { me } = await ask("Who");
   await route();
   return { sentence: [me.displayName, ...new Set(me.memberships.map(({ role }) => ROLES[role]))].join(" · ") };
 });
-addEventListener("hashchange", () => session.token() && route());
-addEventListener("again", ({ detail }) => route(detail));

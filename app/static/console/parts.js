@@ -31,6 +31,12 @@ export function watch(name, variables, next, state) {
 /** Shows the view anew, below what has just happened. */
 export const again = (words) => dispatchEvent(new CustomEvent("again", { detail: words }));
 
+/** Shows what an address names: anew, where it stands there already. */
+export function go(words) {
+  if (location.hash === `#${words}`) again();
+  else location.hash = words;
+}
+
 /** Puts parts where others were: elements, texts and lists of them. What there is not is left out. */
 export function fill(place, ...parts) {
   place.replaceChildren(...parts.flat(Infinity).filter(Boolean));
@@ -49,6 +55,12 @@ export function h(tag, ...parts) {
   return fill(made, flat.filter((each) => !given.includes(each)));
 }
 
+/** What went wrong, in the console's own words where the service speaks to programs, and what can be done about it. */
+export function told({ message, code, errorId }) {
+  const words = code === "UNAUTHENTICATED" ? "Your link holds no longer." : message;
+  return `${words}${errorId ? ` (${errorId})` : ""} ${ADVICE[code] ?? ADVICE.INTERNAL}`;
+}
+
 /** Runs `act`, and what was `pressed` cannot be meanwhile. What it throws is told with what can be done about it. */
 export async function guarded(act, pressed = {}) {
   const place = document.querySelector("dialog[open] [role=alert]") ?? $("trouble");
@@ -58,8 +70,7 @@ export async function guarded(act, pressed = {}) {
     await act();
   } catch (error) {
     if (!ADVICE[error.code]) console.error(error);
-    const number = error.errorId ? ` (${error.errorId})` : "";
-    place.textContent = `${error.message}${number} ${ADVICE[error.code] ?? ADVICE.INTERNAL}`;
+    place.textContent = told(error);
     place.hidden = false;
     place.scrollIntoView({ block: "nearest" });
   }
@@ -81,11 +92,15 @@ export function form(act, ...children) {
   return made;
 }
 
-/** Asks before `act` does what cannot be undone. It stays open where that fails, so that one can try again. */
+/**
+ * Asks before `act` does what cannot be undone. It stays open where that fails, so that one can try again; what `act`
+ * returns gets the focus, which nothing outside can have before.
+ */
 export function question(title, body, yes, act) {
   const confirm = async () => {
-    await act();
+    const next = await act();
     dialog.close();
+    next?.focus();
   };
   const dialog = h("dialog", { "aria-labelledby": "question", onclose: () => dialog.remove() },
     h("h2", { id: "question", tabIndex: -1, autofocus: true }, title),
@@ -109,13 +124,13 @@ export function reasons(title, rows) {
 
 export const counted = (number, ...cells) => h("tr", h("td", { class: "count" }, count(number)), cells);
 
-/** A list that `page(after)` brings piece by piece, as {nodes, pageInfo}; `line` makes an element of a node. */
+/** A list that `page(after)` brings piece by piece, as {nodes, pageInfo} or not at all; `line` makes an element of a node. */
 export async function pages(page, line, none) {
   const list = h("ul");
   const more = button("Show more", next);
   let after = null;
   async function next() {
-    const { nodes, pageInfo } = await page(after);
+    const { nodes, pageInfo } = (await page(after)) ?? { nodes: [], pageInfo: {} };
     list.append(...nodes.map((node) => h("li", line(node))));
     after = pageInfo.endCursor;
     more.hidden = !pageInfo.hasNextPage;

@@ -1,13 +1,13 @@
 // One send: how it goes, live; pausing, cancelling, trying again, and its people.
 import { authorization, dataOf, fetched } from "../shared/service.js";
-import { ask, button, counted, field, fill, form, h, pages, question, reasons, select, watch } from "./parts.js";
+import { ask, button, counted, field, fill, form, h, pages, question, reasons, select, told, watch } from "./parts.js";
 import { STATES, STATUSES, count, many, roles, when } from "./words.js";
 
 const MINUTE = 60000; // milliseconds
 const LIVE = {
   live: "Live: the numbers change by themselves.",
   lost: "The connection is lost. Trying again …",
-  over: "Nothing has changed for a while. Load the page again for later news.",
+  over: "No more news comes by itself. Load the page again for later news.",
 };
 
 export async function runView(id) {
@@ -27,7 +27,7 @@ export async function runView(id) {
     const { status, statusReason, nextStep, summary, estimatedCompletionAt: end } = progress;
     const left = status === "RUNNING" && end ? Math.ceil((new Date(end) - Date.now()) / MINUTE) : 0;
     bar.max = Math.max(summary.eligible, 1);
-    bar.value = summary.eligible - summary.queued - summary.sending;
+    bar.value = summary.eligible - summary.queued - summary.sending - summary.cancelled;
     const handed = `: ${count(bar.value)} of ${many(summary.eligible, "message")} handed to WhatsApp.`;
     fill(done, handed, left > 0 && ` About ${many(left, "minute")} left.`);
     fill(why, statusReason && h("p", { class: "bad" }, statusReason, " ", nextStep));
@@ -46,7 +46,9 @@ export async function runView(id) {
 
   const act = (operation, answer) => async () => {
     show((await ask(operation, { run: id }))[answer]);
-    controls.querySelector("button")?.focus();
+    const first = controls.querySelector("button");
+    first?.focus();
+    return first;
   };
 
   const pause = () => button("Pause", act("Pause", "pauseSendRun"));
@@ -71,7 +73,7 @@ export async function runView(id) {
 
   show(run);
   watch("Live", { run: id }, ({ sendRunProgress }) => show(sendRunProgress), (state, error) => {
-    live.textContent = error?.message ?? LIVE[state];
+    live.textContent = error ? told(error) : LIVE[state];
   });
   return [
     h("h1", `${run.event.title}: ${run.kind === "TEST" ? "test message" : "invites"}`),
@@ -89,7 +91,7 @@ function peopleView(run, wedding) {
   const found = h("div");
   const find = async ({ state, search }) => {
     const asked = { run, states: state ? [state] : null, search: search || null };
-    const page = async (after) => (await ask("Messages", { ...asked, after })).sendRun.messages;
+    const page = async (after) => (await ask("Messages", { ...asked, after })).sendRun?.messages;
     fill(found, await pages(page, (each) => personLine(each, wedding), "Nobody."));
   };
   return h("section",

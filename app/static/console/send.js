@@ -41,12 +41,15 @@ export async function chooseView(eventId, retried) {
     h("button", { class: "main" }, "Check who gets it"),
   );
 
+  let choices = 0; // what was asked about an earlier one is not told any more
+
   async function check(given) {
+    const [asked, words] = [choices, wordsOf(who)];
     const { name, language, parameters } = picked();
     const message = { eventId, templateName: name, templateLanguage: language };
     message.parameters = parameters.map((gap, number) => filling(gap, number, given));
     const { precheckSend } = await ask("Check", { input: { ...message, ...chosen() } });
-    showCheck(checked, precheckSend, { message, words: wordsOf(who) });
+    if (asked === choices) showCheck(checked, precheckSend, { message, words });
   }
 
   /** The audience as a precheck takes it. */
@@ -66,13 +69,16 @@ export async function chooseView(eventId, retried) {
 
   async function count() {
     if (retried) return;
+    const asked = choices;
     const { audiencePreview: found } = await ask("Count", { input: { eventId, audience: chosen().audience } });
+    if (asked !== choices) return;
     const without = found.withoutPhone ? ` ${many(found.withoutPhone, "household")} without a usable phone.` : "";
     counted.textContent = `${many(found.selectedUnits, "household")}, ${many(found.recipients, "phone")}.${without}`;
   }
 
   let waiting = null;
   all.oninput = ({ target }) => {
+    choices += 1;
     fill(checked); // what it said is not what would be sent any more
     if (target === choice.control) describe();
     clearTimeout(waiting);

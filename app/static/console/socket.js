@@ -41,7 +41,7 @@ export function subscribe(operation, next, state) {
       }
     };
     socket.onclose = ({ code }) => {
-      if (FOR_GOOD.includes(code)) return end();
+      if (FOR_GOOD.includes(code)) return end({ code: "UNAUTHENTICATED" });
       state("lost");
       waiting = setTimeout(open, PAUSE);
     };
