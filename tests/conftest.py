@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from zlib import crc32
@@ -20,6 +21,11 @@ gc.disable()  # until all is collected, see below
 # How fast a machine makes examples says nothing of the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a third of the time a worker waits for a disk, a lease or a process to end."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

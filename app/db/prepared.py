@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import StatementError
 
@@ -102,8 +102,8 @@ def _parameters(compiled: _Compiled, rows: Iterable[Sequence[Any]], given: Mappi
 
 
 def _postgres_rows(columns: Mapping[str, Any]) -> sa.FromClause:
-    text = sa.cast(sa.bindparam(_ROWS, type_=sa.Text(), required=True), JSON)
-    each = sa.func.json_array_elements(text).table_valued("value", name=f"{_NAME}_json")
+    text = sa.cast(sa.bindparam(_ROWS, type_=sa.Text(), required=True), JSONB)
+    each = sa.func.jsonb_array_elements(text).table_valued("value", name=f"{_NAME}_json")
 
     def read(place: int, kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
         value = each.c.value.op("->>")(sa.literal_column(str(place)))
