@@ -132,7 +132,7 @@ class Metrics:
         if not folder:
             return self._registry
         forget_the_dead(Path(folder))
-        collector: Collector = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        collector: Collector = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]  # it has no annotations
         return collector
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -187,7 +187,7 @@ def forget_the_dead(folder: Path) -> None:
             continue  # it lives, under another user
         except ProcessLookupError:
             with suppress(FileNotFoundError):  # whoever was scraped at the same moment was quicker
-                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]  # nor has this
 
 
 def all_described() -> list[Described]:

@@ -70,10 +70,17 @@ class SocketAdapter(LitestarWebSocketAdapter):
     """Looks at the size of a message before it is parsed; large ones are taken only once it is known from whom."""
 
     longest = MAX_UNSIGNED
+    closed = False
+
+    async def close(self, code: int, reason: str) -> None:
+        """Once: what the client sent before it heard of it is not read any more, so nothing can close it again."""
+        if not self.closed:
+            self.closed = True
+            await super().close(code, reason)
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002 - nobody asks for it
         with suppress(WebSocketDisconnect):
-            while self.ws.connection_state != "disconnect":
+            while not self.closed and self.ws.connection_state != "disconnect":
                 text = await self.ws.receive_text()
                 if len(text) > self.longest or _has_too_many_containers(text):
                     await self.close(code=MESSAGE_TOO_BIG, reason="Message too big")

@@ -37,10 +37,10 @@ MAX_DOCUMENT: Final = 64 * 1024
 MAX_TOKENS: Final = 3_000
 MAX_DEPTH: Final = 12
 MAX_FIELDS: Final = 400
-"""With fragments filled in. The largest operation of the console has 60."""
+"""With fragments filled in. The largest operation of the console has some 50."""
 MAX_ALIASES: Final = 30
 MAX_FRAGMENTS: Final = 50
-"""The console's largest document has none, GraphiQL's introspection three."""
+"""The console's largest document has four, GraphiQL's introspection three."""
 MAX_NESTING: Final = 60
 """Selections within each other, where spreads and inline fragments are levels too: whoever walks them calls itself."""
 MAX_DIGITS: Final = 100

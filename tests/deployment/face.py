@@ -64,7 +64,7 @@ async def looked_at(at: Machine, token: str) -> list[tuple[str, object, object]]
 async def _opens(at: Machine, token: str, origin: str) -> bool:
     try:
         async with connect(
-            at.base.replace("https", "wss") + "/graphql", ssl=at.trusted, origin=origin,  # type: ignore[arg-type]
+            at.base.replace("https", "wss") + "/graphql", ssl=at.trusted, origin=origin,  # type: ignore[arg-type]  # a text is enough
             subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None,
         ) as socket:  # fmt: skip
             payload = {"Authorization": f"Bearer {token}"}

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import FragmentDefinitionNode, OperationDefinitionNode, build_schema, parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    OperationDefinitionNode,
+    Visitor,
+    build_schema,
+    parse,
+    validate,
+    visit,
+)
 
 from app.config import Secret
 from app.db.engine import Database
@@ -23,9 +32,13 @@ pytestmark = pytest.mark.anyio
 
 CONSOLE = STATIC / "console"
 OPERATIONS = (CONSOLE / "operations.graphql").read_text(encoding="utf-8")
-SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(CONSOLE.glob("*.js"))}
+SCRIPTS = {
+    path.name: path.read_text(encoding="utf-8")
+    for folder in (CONSOLE, STATIC / "shared")
+    for path in sorted(folder.glob("*.js"))
+}
 MEDIA = {ParameterSource.MEDIA_URL, ParameterSource.MEDIA_ID, ParameterSource.TEXT}
-"""Not chosen from the list of fields: each has an input of its own, or none."""
+"""Not among the fields that fill a gap by its name: each has an input of its own, or none."""
 
 
 async def test_the_page_and_its_files_are_served_where_it_is_on(db: Database) -> None:
@@ -76,18 +89,36 @@ def test_each_operation_fits_the_schema_and_is_asked() -> None:
     assert [name for name in fragments if f"...{name}" not in OPERATIONS] == []
 
 
+def test_it_asks_for_nothing_and_styles_nothing_that_it_does_not_show() -> None:
+    visit(parse(OPERATIONS), asked := Fields())
+    styled = re.findall(r"\.([a-z]+)[ ,:]", (CONSOLE / "page.css").read_text(encoding="utf-8"))
+    used = set(re.findall(r"\w+", "".join(SCRIPTS.values())))
+    assert {*asked.names, *styled} - used == {"revokeDoNotMessage"}, "whose answer says nothing new"
+
+
+class Fields(Visitor):
+    """Their names, wherever they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        self.names.add(node.name.value)
+
+
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("script", "name", "words"),
     [
-        ("STATES", MessageState),
-        ("STATUSES", SendRunStatus),
-        ("ROLES", Role),
-        ("SIDES", Side),
-        ("ADVICE", [*ErrorCode, "NO_ANSWER"]),
-        ("SOURCES", [each for each in ParameterSource if each not in MEDIA]),
+        ("words.js", "STATES", MessageState),
+        ("words.js", "STATUSES", SendRunStatus),
+        ("words.js", "ROLES", Role),
+        ("words.js", "SIDES", Side),
+        ("words.js", "ADVICE", [*ErrorCode, "NO_ANSWER"]),
+        ("gaps.js", "SOURCES", [each for each in ParameterSource if each not in MEDIA]),
     ],
 )
-def test_it_has_words_for_all(name: str, words: Iterable[StrEnum]) -> None:
-    found = re.search(rf"{name} = \{{(.*?)\}};", SCRIPTS["words.js"], re.DOTALL)
+def test_it_has_words_for_all(script: str, name: str, words: Iterable[StrEnum]) -> None:
+    found = re.search(rf"{name} = \{{(.*?)\}};", SCRIPTS[script], re.DOTALL)
     assert found
     assert re.findall(r"\b([A-Z_]+): \"", found[1]) == [str(each) for each in words]

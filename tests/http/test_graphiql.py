@@ -9,7 +9,6 @@ from graphql import OperationDefinitionNode, build_schema, parse, validate
 
 from app.config import Secret
 from app.db.engine import Database
-from app.domain.enums import ParameterSource
 from app.graphiql_files import PageFile, page_files
 from app.http.graphiql import graphiql_page
 from app.http.pages import STATIC
@@ -17,7 +16,6 @@ from app.http.security import NOTHING
 from app.schema import schema_sdl
 from app.schema.cost import cost_problem
 from app.schema.limits import document_problem
-from tests.http.test_console import MEDIA
 from tests.schema.service import serving
 
 pytestmark = pytest.mark.anyio
@@ -106,12 +104,6 @@ def test_every_tab_is_an_operation() -> None:
     assert sorted(re.findall(r'"(\w+)"', found[1])) == [
         each.stem for each in OPERATIONS if each.parent.name == "operations"
     ]
-
-
-def test_a_gap_is_filled_by_its_name_whatever_can_fill_it() -> None:
-    found = re.search(r"const SOURCES = \[(.*?)\]", (STATIC / "explore" / "variables.js").read_text(encoding="utf-8"))
-    assert found
-    assert re.findall(r'"(\w+)"', found[1]) == [str(each) for each in ParameterSource if each not in MEDIA]
 
 
 def test_a_file_that_was_changed_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

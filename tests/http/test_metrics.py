@@ -17,15 +17,14 @@ from app.db.tables import MessageRow, NumberRow
 from app.domain.enums import MessageState
 from app.domain.errors import ErrorCode, UnavailableError
 from app.http.webhook import MAX_BYTES, Answer
-from app.metrics import Metrics, all_described, outcome_name
+from app.metrics import all_described
 from app.metrics_of_database import FIGURES, OUTCOMES
 from app.services.base import utc_now
 from app.services.figures import Watch
 from app.services.statuses import StatusEffect
-from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, TemplateMessage, Unknown
-from tests.schema.service import NUMBER, FakeMeta, Service, Wedding, serving, signed, status, wamid, wedding
+from app.whatsapp.port import Evidence, Unknown
+from tests.schema.service import NUMBER, Service, Wedding, serving, signed, status, wamid, wedding
 from tests.schema.sockets import Socket
-from tests.sending.world import refused
 from tests.whatsapp_simulator.support import until
 
 pytestmark = pytest.mark.anyio
@@ -54,9 +53,12 @@ async def page(service: Service) -> str:
     return response.text
 
 
-async def scrape(service: Service) -> dict[str, Values]:
-    """Samples by name and then by the values of their labels, in the order of the labels' names."""
-    service.app.state["running"].use().figures._stale_at = 0.0
+async def scrape(service: Service, *, stale_at: float = 0.0) -> dict[str, Values]:
+    """Samples by name and then by the values of their labels, in the order of the labels' names.
+
+    The database is read anew, unless what was read of it before is ``stale_at`` a moment to come.
+    """
+    service.app.state["running"].use().figures._stale_at = stale_at
     found: dict[str, Values] = {}
     for family in text_string_to_metric_families(await page(service)):
         for sample in family.samples:
@@ -211,51 +213,6 @@ async def summary(service: Service, run: str) -> dict[str, Any]:
     return found
 
 
-NOTHING = Evidence()
-RESULTS: dict[str, Outcome] = {
-    "accepted": Accepted("wamid.1", held=False, evidence=NOTHING),
-    "held": Accepted("wamid.1", held=True, evidence=NOTHING),
-    "later": refused(131016, Behaviour.LATER),
-    "stop_run": refused(132001, Behaviour.STOP_RUN),
-    "stop_number": refused(190, Behaviour.STOP_NUMBER),
-    "final": refused(131026, Behaviour.FINAL),
-    "not_sent": NotSent(NOTHING),
-    "unknown": Unknown(NOTHING),
-}
-
-
-@pytest.mark.parametrize("name", RESULTS)
-async def test_requests_to_meta_by_their_outcome(name: str) -> None:
-    meta, metrics = FakeMeta(), Metrics()
-    meta.outcome = RESULTS[name]
-    assert await metrics.measured(meta).send(_message()) is meta.outcome
-    text = metrics.exposition(None).decode()
-    assert f'invites_sends_total{{outcome="{name}"}} 1.0' in text
-    assert text.count(" 1.0\n") >= 1
-    assert "invites_send_seconds_count 1.0" in text
-    assert outcome_name(meta.outcome) == name
-
-
-def test_every_outcome_is_counted() -> None:
-    assert tuple(RESULTS) == OUTCOMES
-    assert {behaviour.value.lower() for behaviour in Behaviour} < set(OUTCOMES)
-
-
-async def test_a_fault_of_ours_is_an_unknown_outcome() -> None:
-    class Broken(FakeMeta):
-        async def send(self, message: TemplateMessage) -> Outcome:
-            raise RuntimeError("a bug")
-
-    metrics = Metrics()
-    with pytest.raises(RuntimeError):
-        await metrics.measured(Broken()).send(_message())
-    assert 'invites_sends_total{outcome="unknown"} 1.0' in metrics.exposition(None).decode()
-
-
-def _message() -> TemplateMessage:
-    return TemplateMessage("1", "+919800000007", "invite", "en", [], "msg_1.1")
-
-
 async def test_sends_claims_and_what_the_database_knows_of_them_agree(sending: Service) -> None:
     sending.meta.outcome = Unknown(Evidence(error="ReadTimeout"))
     run = await (await wedding(sending)).send()
@@ -312,22 +269,17 @@ async def test_connections(service: Service) -> None:
 
     async def look(uow: UnitOfWork) -> None:
         await uow.session.execute(sa.text("SELECT 1"))  # takes the connection
-        now = (await _without_reading(service))["invites_db_connections_in_use"]
-        inside.append(sum(now.values()))
+        inside.append(await _in_use(service))
 
     await service.db.write(look)
     assert inside == [1]
-    assert sum((await _without_reading(service))["invites_db_connections_in_use"].values()) == 0
+    assert await _in_use(service) == 0
 
 
-async def _without_reading(service: Service) -> dict[str, Values]:
-    """A scrape that is served from the figures of the one before, and so takes no connection itself."""
-    service.app.state["running"].use().figures._stale_at = time.monotonic() + 60
-    found: dict[str, Values] = {}
-    for family in text_string_to_metric_families(await page(service)):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return found
+async def _in_use(service: Service) -> float:
+    """By a scrape that reads no database, and so takes no connection itself."""
+    found = await scrape(service, stale_at=time.monotonic() + 60)
+    return sum(found["invites_db_connections_in_use"].values())
 
 
 async def test_nobody_is_named(sending: Service) -> None:

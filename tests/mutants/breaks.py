@@ -316,8 +316,8 @@ MUTANTS = (
     Mutant(
         "show the numbers of a send once, and not live",
         "app/static/console/socket.js",
-        'else if (type === "next" || type === "error") {',
-        'else if (type === "error") {',
+        "        next(dataOf(answer));",
+        "        dataOf(answer);",
         "tests/browser/test_console.py -k two_people",
     ),
     Mutant(

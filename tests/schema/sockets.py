@@ -94,3 +94,7 @@ class Socket:
             if event["type"] == "websocket.close":
                 code: int = event["code"]
                 return code
+
+    def said_more(self) -> list[dict[str, Any]]:
+        """What the app has said besides, all of it once the connection is over."""
+        return [self._out.get_nowait() for _ in range(self._out.qsize())]

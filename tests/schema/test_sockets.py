@@ -88,6 +88,22 @@ async def test_what_one_person_has_open_on_all_sockets(idle: Service) -> None:
         await open_some(socket, MAX_OPEN // 2)
 
 
+async def test_what_was_sent_before_one_heard_of_the_closing_is_not_read(idle: Service) -> None:
+    """A server refuses to close twice: anybody could fill the log with that, without a token."""
+    make = 'mutation { createWorkspace(input: {name: "W", defaultRegion: "IN", timezone: "Asia/Kolkata"}) { id } }'
+    for token, first, code in (
+        (None, {"type": "subscribe", "id": "0", "payload": {"query": make}}, 4401),
+        (None, {"type": "connection_init", "payload": {"Authorization": "Bearer x"}}, 4403),
+        (idle.token(), {"type": "unheard of"}, 4400),
+    ):
+        async with Socket(idle.app, token) as socket:
+            await socket.send(first)
+            await socket.subscribe("1", make)
+            assert await socket.closed() == code
+        assert socket.said_more() == []
+    assert await idle.data("{ me { memberships { role } } }") == {"me": {"memberships": []}}
+
+
 GUESSES: list[tuple[str, dict[str, Any]]] = [
     ("{ me { subjec } }", {}),
     ("{ event(idd: 1) { id } }", {}),

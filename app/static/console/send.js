@@ -1,7 +1,8 @@
 // The first half of a send: whom to invite, and with which message. The second is in check.js.
-import { checkedView, show } from "./check.js";
-import { ask, field, form, guarded, h, heading, select } from "./parts.js";
-import { SIDES, SOURCES, STATES, many, where } from "./words.js";
+import { PICTURE, SOURCES, sourceOf } from "../shared/gaps.js";
+import { showCheck } from "./check.js";
+import { ask, field, fill, form, guarded, h, select } from "./parts.js";
+import { SIDES, STATES, many, where } from "./words.js";
 
 const STANDINGS = [
   ["", "Everybody"],
@@ -9,65 +10,77 @@ const STANDINGS = [
   ["NOT_TRIED,BLOCKED,FAILED", "All who have not got it, also those tried before"],
 ];
 const RETRIED = ["FAILED", "CANCELLED", "REJECTED", "UNCONFIRMED"];
-const MEDIA = ["IMAGE", "VIDEO", "DOCUMENT"];
 const COUNTED_AFTER = 250; // milliseconds without another change
 const TWICE = "Also those who have this invite already: they get a second one";
+const SAME = "The same words for everybody";
 
 /** `retried` is the earlier run whose messages are tried again, instead of an audience. */
 export async function chooseView(eventId, retried) {
   const { event } = await ask("Choose", { event: eventId });
-  if (!event) return [heading(1, "There is no such event, or you may not see it.")];
+  if (!event) return h("h1", "There is no such event, or you may not see it.");
   const wedding = event.workspace;
   const templates = wedding.templates.filter((each) => each.supported);
   const title = [
-    heading(1, retried ? `Try again: ${event.title}` : `Invite to ${event.title}`),
-    h("p", {}, where(event, wedding)),
+    h("h1", retried ? `Try again: ${event.title}` : `Invite to ${event.title}`),
+    h("p", where(event, wedding)),
   ];
   if (!templates.length) {
     return [title, h("p", { class: "bad" }, "WhatsApp has approved no message yet that can be sent from here.")];
   }
+  const label = ({ name, language }) => `${name} (${language})`;
   const last = (retried ?? wedding.sendRuns.nodes[0])?.template;
-  const counted = h("p", { role: "status" });
+  const offered = templates.map((each) => [label(each), label(each)]);
+  const choice = select("template", "Message", offered, last && label(last));
+  const picked = () => templates[choice.control.selectedIndex];
   const gaps = h("div");
+  const counted = h("p", { role: "status" });
   const checked = h("section");
-  const names = templates.map(({ name, language }, place) => [String(place), `${name} (${language})`]);
-  const choice = select("template", "Message", names);
-  const picked = choice.querySelector("select");
-  const place = templates.findIndex(({ name, language }) => name === last?.name && language === last.language);
-  picked.value = String(Math.max(place, 0));
-
-  const all = form(
-    async (given) => {
-      const { name, language, parameters } = templates[picked.value];
-      const message = { eventId, templateName: name, templateLanguage: language };
-      message.parameters = parameters.map((gap, number) => filling(gap, given, number));
-      const audience = retried ? { fromRun: { runId: retried.id, states: ticked(all, "state") } } : audienceOf(all);
-      const { precheckSend } = await ask("Check", { input: { ...message, ...audience } });
-      show(checked, checkedView(precheckSend, { message, words: wordsOf(all) }, checked));
-    },
-    h("fieldset", {}, h("legend", {}, "Who"), retried ? whomAgain(retried) : whomAnew(wedding), counted),
-    h("fieldset", {}, h("legend", {}, "The message"), choice, gaps),
+  const who = h("fieldset", h("legend", "Who"), retried ? whomAgain(retried) : whomAnew(wedding), counted);
+  const all = form(check, who,
+    h("fieldset", h("legend", "The message"), choice, gaps),
     h("button", { class: "main" }, "Check who gets it"),
   );
 
+  let choices = 0; // what was asked about an earlier one is not told any more
+
+  async function check(given) {
+    const [asked, words] = [choices, wordsOf(who)];
+    const { name, language, parameters } = picked();
+    const message = { eventId, templateName: name, templateLanguage: language };
+    message.parameters = parameters.map((gap, number) => filling(gap, number, given));
+    const { precheckSend } = await ask("Check", { input: { ...message, ...chosen() } });
+    if (asked === choices) showCheck(checked, precheckSend, { message, words });
+  }
+
+  /** The audience as a precheck takes it. */
+  function chosen() {
+    const given = new FormData(all);
+    if (retried) return { fromRun: { runId: retried.id, states: given.getAll("state") } };
+    const { side, standing, search, twice } = Object.fromEntries(given);
+    const coverage = standing ? standing.split(",") : null;
+    const audience = { side: side || null, coverage, search: search || null, tags: given.getAll("tag") };
+    return { audience, includeAlreadyInvited: Boolean(twice) };
+  }
+
   function describe() {
-    const { text, parameters } = templates[picked.value];
-    const fields = parameters.map((gap, number) => gapView(gap, number, wedding.provider.simulated));
-    gaps.replaceChildren(h("blockquote", {}, text), ...fields);
+    const fields = picked().parameters.map((gap, number) => gapView(gap, number, wedding.provider.simulated));
+    fill(gaps, h("blockquote", picked().text), fields);
   }
 
   async function count() {
     if (retried) return;
-    const { audience } = audienceOf(all);
-    const { audiencePreview: found } = await ask("Count", { input: { eventId, audience } });
+    const asked = choices;
+    const { audiencePreview: found } = await ask("Count", { input: { eventId, audience: chosen().audience } });
+    if (asked !== choices) return;
     const without = found.withoutPhone ? ` ${many(found.withoutPhone, "household")} without a usable phone.` : "";
     counted.textContent = `${many(found.selectedUnits, "household")}, ${many(found.recipients, "phone")}.${without}`;
   }
 
   let waiting = null;
   all.oninput = ({ target }) => {
-    checked.replaceChildren(); // what it said is not what would be sent any more
-    if (target === picked) describe();
+    choices += 1;
+    fill(checked); // what it said is not what would be sent any more
+    if (target === choice.control) describe();
     clearTimeout(waiting);
     waiting = setTimeout(() => guarded(count), COUNTED_AFTER);
   };
@@ -78,13 +91,10 @@ export async function chooseView(eventId, retried) {
 
 export async function retryView(runId) {
   const { sendRun: run } = await ask("Run", { run: runId });
-  return run ? chooseView(run.event.id, run) : [heading(1, "There is no such send, or you may not see it.")];
+  return run ? chooseView(run.event.id, run) : h("h1", "There is no such send, or you may not see it.");
 }
 
-const tick = (name, value, words, given) =>
-  h("label", {}, h("input", { type: "checkbox", name, value, ...given }), words);
-
-const ticked = (all, name) => [...all.querySelectorAll(`[name=${name}]:checked`)].map((each) => each.value);
+const tick = (name, value, words, given) => h("label", h("input", { type: "checkbox", name, value }, given), words);
 
 function whomAnew({ sides, tags }) {
   const families = sides.map(({ side, guestUnits }) => [side, `${SIDES[side]} (${guestUnits})`]);
@@ -93,7 +103,7 @@ function whomAnew({ sides, tags }) {
     select("side", "Family", [["", "Both families"], ...families]),
     select("standing", "How they stand", STANDINGS),
     field("search", "Part of a name or phone", { type: "search" }),
-    boxes.length > 0 && h("details", {}, h("summary", {}, "Only with these tags"), boxes),
+    boxes.length > 0 && h("details", h("summary", "Only with these tags"), boxes),
     tick("twice", "on", TWICE),
   ];
 }
@@ -107,51 +117,38 @@ function whomAgain({ summary }) {
   });
 }
 
-function audienceOf(all) {
-  const { side, standing, search, twice } = all.elements;
-  const tags = ticked(all, "tag");
-  const audience = {
-    ...(side.value && { side: side.value }),
-    ...(standing.value && { coverage: standing.value.split(",") }),
-    ...(search.value && { search: search.value }),
-    ...(tags.length && { tags }),
-  };
-  return { audience, includeAlreadyInvited: twice.checked };
-}
-
 /** The choice as it can be read out before sending. */
-function wordsOf(all) {
-  const chosen = [...all.querySelectorAll("[name=side], [name=standing]")].filter((each) => each.value);
-  const boxes = [...all.querySelectorAll("fieldset input:checked")].map((each) => each.parentElement.textContent);
-  const search = all.elements.search?.value;
-  const words = [...chosen.map((each) => each.selectedOptions[0].text), ...boxes, ...(search ? [`“${search}”`] : [])];
+function wordsOf(who) {
+  const word = ({ type, checked, value, labels, selectedOptions }) => {
+    if (type === "checkbox") return checked && labels[0].textContent;
+    return value && (selectedOptions?.[0].text ?? `“${value}”`);
+  };
+  const words = [...who.querySelectorAll("input, select")].map(word).filter(Boolean);
   return words.join(", ") || "Everybody on the guest list";
 }
 
 /** The field for a gap of the message, already chosen where its name says what; `practice` brings a picture. */
-function gapView({ component, name, position, kind, example }, number, practice) {
+function gapView(gap, number, practice) {
+  const { component, name, position, kind, example } = gap;
   const hint = example ? `, for example ${example}` : "";
-  if (MEDIA.includes(kind)) {
-    const value = practice ? "https://example.org/invite.jpg" : "";
-    const label = `Web address of the ${kind.toLowerCase()}`;
-    return field(`value${number}`, label, { type: "url", required: true, value });
+  const source = sourceOf(gap);
+  const value = (label, given) => field(`value${number}`, label, { required: true }, given);
+  const fixed = h("input", { type: "hidden", name: `source${number}`, value: source });
+  if (source === "MEDIA_URL") {
+    return [fixed, value(`Web address of the ${kind.toLowerCase()}`, { type: "url", value: practice ? PICTURE : "" })];
   }
-  if (kind === "URL_SUFFIX") return field(`value${number}`, `End of the button's address${hint}`, { required: true });
-  const own = field(`value${number}`, `The same words for everybody${hint}`, { required: true, disabled: true });
+  if (kind === "URL_SUFFIX") return [fixed, value(`End of the button's address${hint}`)];
+  const own = value(`${SAME}${hint}`, { disabled: true });
   own.hidden = true;
-  const sources = [["", "Choose …"], ...Object.entries(SOURCES), ["TEXT", "The same words for everybody"]];
-  const label = `Gap “${name ?? position}” of the ${component.toLowerCase()}`;
-  const choice = select(`source${number}`, label, sources, { required: true });
-  const picked = choice.querySelector("select");
-  picked.value = SOURCES[name?.toUpperCase()] ? name.toUpperCase() : "";
-  picked.onchange = () => {
-    own.hidden = picked.value !== "TEXT";
-    own.querySelector("input").disabled = own.hidden;
+  const onchange = ({ target }) => {
+    own.hidden = own.control.disabled = target.value !== "TEXT";
   };
-  return h("div", {}, choice, own);
+  const label = `Gap “${name ?? position}” of the ${component.toLowerCase()}`;
+  const sources = [["", "Choose …"], ...Object.entries(SOURCES), ["TEXT", SAME]];
+  const chosen = source === "TEXT" ? "" : source;
+  return [select(`source${number}`, label, sources, chosen, { required: true, onchange }), own];
 }
 
-function filling({ component, buttonIndex, name, position, kind }, given, number) {
-  const source = MEDIA.includes(kind) ? "MEDIA_URL" : (given[`source${number}`] ?? "TEXT");
-  return { component, buttonIndex, name, position, source, value: given[`value${number}`] };
+function filling({ component, buttonIndex, name, position }, number, given) {
+  return { component, buttonIndex, name, position, source: given[`source${number}`], value: given[`value${number}`] };
 }

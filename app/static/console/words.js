@@ -25,15 +25,6 @@ export const ROLES = { OWNER: "Owner", PARENT_ADMIN: "Parent Admin", FAMILY_COOR
 
 export const SIDES = { BRIDE: "Bride's family", GROOM: "Groom's family", NEUTRAL: "Both families, or neither" };
 
-export const SOURCES = {
-  GUEST_NAME: "The guest's name",
-  HOUSEHOLD_NAME: "The household's name",
-  EVENT_TITLE: "The event's title",
-  EVENT_DATE: "The event's date",
-  EVENT_TIME: "The event's time",
-  EVENT_VENUE: "The event's venue",
-};
-
 /** What can be done about an error, by its code. */
 export const ADVICE = {
   UNAUTHENTICATED: "Ask whoever runs the service for a new link, and open it.",

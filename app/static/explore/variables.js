@@ -1,30 +1,25 @@
 // What the variables of the tabs are: ids of the wedding, event and run that one most likely wants to look at.
-
-const SOURCES = ["GUEST_NAME", "HOUSEHOLD_NAME", "EVENT_TITLE", "EVENT_DATE", "EVENT_TIME", "EVENT_VENUE"];
+import { PICTURE, sourceOf } from "../shared/gaps.js";
 
 /** One entry for each gap of a template: filled by its name where that says with what, else with its example. */
 function fill({ component, buttonIndex, name, position, kind, example }) {
   const gap = Object.fromEntries(
     Object.entries({ component, buttonIndex, name, position }).filter(([, value]) => value !== null),
   );
-  const source = name?.toUpperCase();
-  if (SOURCES.includes(source)) return { ...gap, source };
-  if (["IMAGE", "VIDEO", "DOCUMENT"].includes(kind)) {
-    return { ...gap, source: "MEDIA_URL", value: "https://example.org/invite.jpg" };
-  }
-  return { ...gap, source: "TEXT", value: example ?? "…" };
+  const source = sourceOf({ name, kind });
+  return { ...gap, source, value: { MEDIA_URL: PICTURE, TEXT: example ?? "…" }[source] };
 }
 
 /**
  * Of the newest run, or of the run that a link names; without a run of the last published event.
- * `ask(document, operationName, variables)` asks the service, `document` is start.graphql. Throws what `ask` throws.
+ * `ask(operation)` asks the service, `query` is start.graphql. Throws what `ask` throws.
  */
-export async function idsFor(ask, document, linked) {
-  const { me } = await ask(document, "Start");
+export async function idsFor(ask, query, linked) {
+  const { me } = await ask({ query, operationName: "Start" });
   const newest = ({ workspace }) => workspace.sendRuns.nodes.find((run) => run.kind === "INVITE");
   const first = me.memberships.find(newest) ?? me.memberships[0];
   const wanted = linked ?? (first && newest(first)?.id);
-  const run = wanted ? (await ask(document, "Run", { run: wanted })).sendRun : null;
+  const run = wanted ? (await ask({ query, operationName: "Run", variables: { run: wanted } })).sendRun : null;
 
   const member = me.memberships.find(({ workspace }) => workspace.id === run?.event.workspace.id) ?? first;
   if (!member) return { sentence: "You are a member of no wedding yet." };

@@ -1,6 +1,7 @@
 // What both pages need of the service: asking it, and saying in the header who asks.
 
 const FILES = "/graphql/static";
+const NOBODY = "Not signed in. Ask whoever runs the service for a link: invites token --link --user YOUR-NAME";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -14,23 +15,20 @@ export function dataOf({ data, errors }) {
   return data;
 }
 
-/** `address` as an answer, for `read` to make something of. Throws an Error with the code NO_ANSWER where there is none. */
-export async function fetched(address, options, read) {
+/** A file, or what is answered in JSON. Throws an Error with the code NO_ANSWER where it is neither. */
+export async function fetched(address, options) {
   try {
-    return await read(await fetch(address, options));
+    const answer = await fetch(address, options);
+    return await (answer.headers.get("Content-Type").startsWith("text/csv") ? answer.blob() : answer.json());
   } catch {
     throw Object.assign(new Error("The service gives no answer."), { code: "NO_ANSWER" });
   }
 }
 
-/** The data of one operation of a document. Throws what `dataOf` and `fetched` throw. */
-export async function ask(query, operationName, variables) {
-  const options = {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...authorization() },
-    body: JSON.stringify({ query, operationName, variables }),
-  };
-  return dataOf(await fetched("/graphql", options, (answer) => answer.json()));
+/** The data of one operation, as {query, operationName, variables}. Throws what `dataOf` and `fetched` throw. */
+export async function ask(operation) {
+  const headers = { "Content-Type": "application/json", ...authorization() };
+  return dataOf(await fetched("/graphql", { method: "POST", headers, body: JSON.stringify(operation) }));
 }
 
 /** Forgets what GraphiQL keeps in this window, and starts anew: another person must not find it. */
@@ -41,43 +39,35 @@ export function begin(act) {
 }
 
 /**
- * Keeps the header: who is signed in, or how to. `load()` looks the person up, again for each whose eyes one looks
- * through, and gives {sentence, …}; that is returned, or {} where nobody is signed in.
+ * Fills the header: who is signed in, or how to. `load()` looks the person up, and gives {sentence, …}; that is
+ * returned, or nothing of it where nobody is signed in.
  */
 export async function keepHeader(load) {
-  $("people").addEventListener("change", async (event) => {
-    session.use(event.target.value);
-    await signIn(load);
-  });
-  $("sign-in").addEventListener("submit", (event) => {
+  const token = session.token();
+  const people = session.people();
+  const select = $("people").querySelector("select");
+  select.append(...people.map((each) => new Option(each.name, each.token, false, each.token === token)));
+  select.onchange = () => {
+    session.use(select.value);
+    location.reload();
+  };
+  $("sign-in").onsubmit = (event) => {
     event.preventDefault();
     const given = event.target.elements.token.value.trim();
     begin(() => session.use(new URLSearchParams(given.split("#")[1] ?? "").get("token") ?? given));
-  });
-  $("sign-out").addEventListener("click", () => begin(session.end));
-  return signIn(load);
-}
-
-async function signIn(load) {
-  const people = session.people();
-  const select = $("people").querySelector("select");
-  select.replaceChildren(...people.map(({ token, name }) => new Option(name, token, false, token === session.token())));
+  };
+  $("sign-out").onclick = () => begin(session.end);
   $("people").hidden = people.length < 2;
-  $("sign-in").hidden = session.token() !== null;
-  $("sign-out").hidden = session.demo || session.token() === null;
-  if (session.token() === null) {
-    $("status").textContent =
-      "Not signed in. Ask whoever runs the service for a link: invites token --link --user YOUR-NAME";
-    return {};
-  }
+  $("sign-in").hidden = token !== null;
+  $("sign-out").hidden = session.demo || token === null;
   try {
-    const found = await load();
+    const found = token === null ? { sentence: NOBODY } : await load();
     $("status").textContent = found.sentence;
     return found;
   } catch (error) {
-    $("sign-in").hidden = error.code !== "UNAUTHENTICATED";
-    $("status").textContent =
-      error.code === "UNAUTHENTICATED" ? "This link or token holds no longer. Ask for a new one." : error.message;
+    const old = error.code === "UNAUTHENTICATED";
+    $("sign-in").hidden = !old;
+    $("status").textContent = old ? "This link or token holds no longer. Ask for a new one." : error.message;
     return {};
   }
 }

@@ -1,11 +1,11 @@
-// Who is signed in. Tokens are in this tab's session storage, or in the page where a demo put them; a link brings one in
-// its fragment, which no browser sends to a server, and which is taken out of the address before anything else happens.
+// Who is signed in. Tokens are in this tab's session storage, or in the page where a demo put them. A link brings one in
+// its fragment, which no browser sends to a server; it is taken out of the address before anything else happens.
 "use strict";
 
 const session = (() => {
   const STORED = "invites.token";
 
-  /** Takes over what the address brings, and leaves in it only what may be seen: {run}. */
+  /** Takes the token out of the address, and gives what else it names. */
   function fromAddress() {
     const given = new URLSearchParams(location.hash.slice(1));
     if (given.has("token")) {
@@ -46,7 +46,7 @@ const session = (() => {
       [...new Set([...carried, session.token()])].filter(Boolean).map((token) => ({ token, name: person(token) })),
     /** True where the page itself carries tokens, so that nobody needs to sign in or out. */
     demo: carried.length > 0,
-    /** What a deep link names: {run}. */
+    /** What the address names, by name: {run}, {event}, … */
     link: () => address,
     use: (token) => sessionStorage.setItem(STORED, token),
     end: () => sessionStorage.removeItem(STORED),
