@@ -20,6 +20,7 @@ from app.services.base import utc_now
 from app.services.breakers import Finished
 from app.services.claims import Claim, Lease
 from app.services.dispatch import Dispatch
+from app.services.failures import database_is_away
 from app.whatsapp.port import (
     Accepted,
     Behaviour,
@@ -52,6 +53,8 @@ STUCK_SECONDS = 120.0
 DRAIN_SECONDS = 10.0
 """How long the end waits for a database that is away."""
 RENDERERS = 32
+FAILED = "could not %s; trying again: %s"
+"""For the log; with a traceback but where the database is away, which says nothing new every few seconds."""
 
 _STOPPED = Evidence(error="ShuttingDown")
 _TOO_LATE = Evidence(error="LeaseNearlyOver")
@@ -154,8 +157,8 @@ class Worker:
             try:
                 wait = await self._claim_some()
                 pause.reset()
-            except Exception:
-                log.exception("could not claim messages; trying again")
+            except Exception as error:
+                log.exception(FAILED, "claim messages", type(error).__name__, exc_info=not database_is_away(error))
                 wait = pause.longer()
             if wait:
                 await self._sleep(wait)
@@ -254,8 +257,8 @@ class Worker:
         while True:
             try:
                 await act()
-            except Exception:
-                log.exception("could not %s; trying again", what)
+            except Exception as error:
+                log.exception(FAILED, what, type(error).__name__, exc_info=not database_is_away(error))
                 await asyncio.sleep(pause.longer())
             else:
                 return
@@ -269,8 +272,8 @@ class Worker:
                 everything = False
                 pause.reset()
                 wait = SWEEP_SECONDS
-            except Exception:
-                log.exception("could not sweep; trying again")
+            except Exception as error:
+                log.exception(FAILED, "sweep", type(error).__name__, exc_info=not database_is_away(error))
                 wait = pause.longer()
             try:
                 await asyncio.wait_for(stop.wait(), wait)

@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from litestar import Response, get
+from litestar import HttpMethod, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from app.domain.texts import OVERDUE, TAKEN_TWICE
 from app.services.health import Concerns, DatabaseState
 
+_ASKED: Final = (HttpMethod.GET, HttpMethod.HEAD)
+"""Many monitors ask with HEAD unless they are told otherwise."""
 _USABLE: Final = frozenset({DatabaseState.OK, DatabaseState.AHEAD})
 
 
@@ -22,12 +24,12 @@ def health_routes(
 ) -> list[HTTPRouteHandler]:
     """``dispatcher`` says ``running``, ``off`` (another process sends), ``stopped`` or ``stuck`` (it should run)."""
 
-    @get("/health/live")
+    @route("/health/live", http_method=_ASKED)
     async def live() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
-    @get("/health/ready")
+    @route("/health/ready", http_method=_ASKED)
     async def ready() -> Response[dict[str, str | int | list[str]]]:
         """200 when requests can be served and what is due is sent; 503 while not, with the reason in a word.
 

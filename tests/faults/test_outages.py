@@ -87,6 +87,7 @@ async def test_postgresql_is_away_in_the_middle_of_a_run_and_of_a_webhook_storm(
         assert (await wedding.http.get("/health/ready")).status_code == 503
         await asyncio.to_thread(server.start)
         assert 0 < tried(service.output, worker.output) - tries < MOST_TRIES
+        assert "Traceback" not in service.output() + worker.output(), "it is no fault of ours"
         failed = (await wedding.meta.state())["statuses"]["failed_posts"]
         assert failed, "the storm has to meet the outage"
 

@@ -37,6 +37,9 @@ async def test_ready(db: Database) -> None:
             "status": "ok", "database": "ok", "dispatcher": "running", "webhook": "ok",
             "unconfirmedOverdue": 0, "takenTwice": 0,
         }  # fmt: skip
+        for path in ("/health/live", "/health/ready"):
+            asked = await service.http.head(path)
+            assert (asked.status_code, asked.content) == (200, b""), "as a monitor asks"
 
 
 async def test_ready_tells_what_a_person_should_look_at(db: Database) -> None:
