@@ -40,7 +40,7 @@ from app.services.exports import Exports
 from app.services.figures import Watch
 from app.services.guests import Guests
 from app.services.health import Concerns, DatabaseState, Health
-from app.services.intake import Intake
+from app.services.intake import WRITERS, Intake
 from app.services.live import Live
 from app.services.numbers import ensure_number
 from app.services.prechecks import Prechecks
@@ -117,7 +117,7 @@ async def build_services(
         sends=Sends(db, prechecks, wake),
         runs=Runs(db, wake),
         webhooks=webhooks,
-        intake=Intake(webhooks, backlog=metrics.backlog),
+        intake=Intake(webhooks, writers=1 if db.sqlite else WRITERS, backlog=metrics.backlog),
         reader=Reader(db, unconfirmed_after=unconfirmed_after),
         live=Live(db, unconfirmed_after=unconfirmed_after),
         health=Health(db, unconfirmed_after),

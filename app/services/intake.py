@@ -1,7 +1,8 @@
 """Group commit: webhooks that wait at the same time share one transaction, and each is answered after its own commit.
 
-Nothing waits while the database is idle: the first body starts a group at once, and what comes in while that one is being
-written is the next. So a storm costs one commit for many bodies, and a lone webhook no delay.
+Nothing waits while the database is idle: the first body starts a group at once, and what comes in while groups are being
+written is the next. So a storm costs one commit for many bodies, and a lone webhook no delay. Several groups can be under
+way: while PostgreSQL writes one, this process reads the next.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ GROUP: Final = 256
 """Bodies a transaction."""
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies of a group but the first: one body may be larger alone."""
+WRITERS: Final = 2
+"""Groups under way at a time, where the database takes more than one: more would only be smaller."""
 STUCK_SECONDS: Final = 30.0
 """A transaction that takes longer is not slow: Meta has long given up on whoever waits for it."""
 
@@ -49,7 +52,7 @@ def _unwatched(_waiting: int) -> None:
 
 
 class Intake:
-    """Takes bodies one by one and hands them to ``webhooks`` in groups, one group at a time.
+    """Takes bodies one by one and hands them to ``webhooks`` in groups, at most ``writers`` groups at a time.
 
     Needs no start. ``drain`` waits for what is under way. ``backlog`` hears how many wait, at each change.
     """
@@ -58,18 +61,20 @@ class Intake:
         self,
         webhooks: Ingests,
         *,
+        writers: int = 1,
         waiting: int = MAX_WAITING,
         waiting_bytes: int = MAX_WAITING_BYTES,
         backlog: Callable[[int], None] = _unwatched,
     ) -> None:
         self._webhooks = webhooks
+        self._most_writers = writers
         self._limit = waiting
         self._limit_bytes = waiting_bytes
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._backlog = backlog
-        self._writer: asyncio.Task[None] | None = None
-        self._writing_since: float | None = None
+        self._writers: dict[asyncio.Task[None], float | None] = {}
+        """Since when each has been writing its group."""
 
     @property
     def waiting(self) -> int:
@@ -78,8 +83,9 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """One transaction has been under way for STUCK_SECONDS, and everybody else waits for it."""
-        return self._writing_since is not None and time.monotonic() - self._writing_since > STUCK_SECONDS
+        """A transaction has been under way for STUCK_SECONDS."""
+        now = time.monotonic()
+        return any(since is not None and now - since > STUCK_SECONDS for since in self._writers.values())
 
     async def put(self, body: bytes) -> None:
         """Returns once ``body`` is committed.
@@ -92,29 +98,34 @@ class Intake:
         self._waiting.append(waiting)
         self._bytes += len(body)
         self._backlog(self.waiting)
-        if self._writer is None:
+        if len(self._writers) < self._most_writers:
             # In a context of its own: else every later group would be logged under the request that started the task.
-            self._writer = asyncio.create_task(self._write(), context=contextvars.Context())
+            self._writers[asyncio.create_task(self._write(), context=contextvars.Context())] = None
         await waiting.kept
 
     async def drain(self) -> None:
-        while self._writer is not None:
-            await asyncio.wait([self._writer])
+        while self._writers:
+            await asyncio.wait(self._writers)
 
     async def _write(self) -> None:
         try:
             while self._waiting:
                 # Those whose requests have come in already are heard first; nothing else is waited for.
                 await asyncio.sleep(0)
-                await self._keep(self._next())
+                if group := self._next():
+                    await self._keep(group)
         finally:
-            self._writer = self._writing_since = None
-            _give_up(self._waiting)  # only when this task was cancelled: nobody may wait for ever
-            self._waiting.clear()
-            self._bytes = 0
-            self._backlog(0)
+            del self._writers[_this_writer()]
+            if not self._writers:
+                _give_up(self._waiting)  # only when this task was cancelled: nobody may wait for ever
+                self._waiting.clear()
+                self._bytes = 0
+                self._backlog(0)
 
     def _next(self) -> list[_Waiting]:
+        """Empty when another writer has taken all."""
+        if not self._waiting:
+            return []
         group = [self._waiting.popleft()]
         size = 0
         while self._waiting and len(group) < GROUP and (size := size + len(self._waiting[0].body)) <= GROUP_BYTES:
@@ -124,7 +135,7 @@ class Intake:
         return group
 
     async def _keep(self, group: list[_Waiting]) -> None:
-        self._writing_since = time.monotonic()
+        self._writers[_this_writer()] = time.monotonic()
         logs.request_id.set(" ".join(each.request for each in group if each.request) or None)
         try:
             await self._webhooks.ingest([each.body for each in group])
@@ -150,6 +161,12 @@ class Intake:
         except asyncio.CancelledError:
             _give_up(group)  # nothing happens to those that have their answer
             raise
+
+
+def _this_writer() -> "asyncio.Task[None]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _give_up(group: Sequence[_Waiting]) -> None:

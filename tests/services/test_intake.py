@@ -77,6 +77,42 @@ async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:
     await second[0]
 
 
+async def test_two_groups_are_under_way_and_each_answers_its_own() -> None:
+    class InAnyOrder(Database):
+        async def ingest(self, bodies: Sequence[bytes]) -> None:
+            self.groups.append(list(bodies))
+            await ends[len(self.groups) - 1].wait()
+            self.kept += bodies
+
+    ends = [asyncio.Event() for _ in range(3)]
+    database = InAnyOrder()
+    into = Intake(database, writers=2)
+    given = await start(into, b"first", b"second", *bodies(5))
+    assert database.groups == [[b"first"], [b"second"]]
+    ends[1].set()
+    await given[1]
+    assert not given[0].done()
+    assert into.waiting == 0, "the rest is under way"
+    ends[2].set()
+    await asyncio.gather(*given[2:])
+    assert not given[0].done()
+    ends[0].set()
+    await into.drain()
+    assert database.groups == [[b"first"], [b"second"], bodies(5)]
+
+
+async def test_what_waits_is_left_to_the_other_writer_when_one_is_cancelled() -> None:
+    database = Database()
+    into = Intake(database, writers=2)
+    given = await start(into, b"first", b"second", *bodies(5))
+    (*_, second) = into._writers
+    second.cancel()
+    database.open()
+    answers = await asyncio.gather(*given, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(asyncio.CancelledError) == 1
+    assert database.kept == [b"first", *bodies(5)]
+
+
 async def test_groups_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "GROUP", 8)
     monkeypatch.setattr(intake, "GROUP_BYTES", 100)
@@ -152,8 +188,8 @@ async def test_a_cancelled_writer_leaves_nobody_waiting() -> None:
     database = Database()
     into = Intake(database)
     given = await start(into, b"first", *bodies(3))
-    assert into._writer is not None
-    into._writer.cancel()
+    (writer,) = into._writers
+    writer.cancel()
     answers: list[object] = await asyncio.gather(*given, return_exceptions=True)
     assert {type(answer) for answer in answers} == {asyncio.CancelledError}
     database.open()
@@ -167,8 +203,8 @@ async def test_a_writer_that_is_cancelled_while_it_keeps_one_by_one_leaves_nobod
     given = [asyncio.create_task(into.put(body)) for body in bodies(3)]
     database.open(2)  # the group, and the first alone
     await asyncio.wait(given[:1])
-    assert into._writer is not None
-    into._writer.cancel()
+    (writer,) = into._writers
+    writer.cancel()
     answers: list[object] = await asyncio.gather(*given, return_exceptions=True)
     assert [type(answer) for answer in answers] == [ValueError, asyncio.CancelledError, asyncio.CancelledError]
 
