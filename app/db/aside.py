@@ -66,8 +66,16 @@ class DatabaseAside(Database):
         return await self.run(in_turn())
 
     async def read(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        read = super().read
+        return await self._read_in_turn(super().read, unit)
 
+    async def glance(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        return await self._read_in_turn(super().glance, unit)
+
+    async def _read_in_turn(
+        self,
+        read: Callable[[Callable[[UnitOfWork], Awaitable[T]]], Awaitable[T]],
+        unit: Callable[[UnitOfWork], Awaitable[T]],
+    ) -> T:
         async def in_turn() -> T:
             async with self._reading:
                 return await read(unit)
