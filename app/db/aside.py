@@ -41,10 +41,12 @@ class DatabaseAside(Database):
     def __init__(self, database: Database) -> None:
         """To be made, and closed, on the loop of ``database``, which tells of what is changed here."""
         super().__init__(
-            database.url.render_as_string(hide_password=False), pool_size=AT_ONCE, pseudonyms=database.pseudonyms
+            database.url.render_as_string(hide_password=False),
+            pool_size=AT_ONCE,
+            pseudonyms=database.pseudonyms,
+            signals=_PassedOn(database.signals),
         )
         self.first = database.first
-        self.signals = _PassedOn(database.signals)
         self._pools = {f"{name} aside": pool for name, pool in self._pools.items()}
         self._reading, self._writing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._under_way = 0

@@ -102,7 +102,10 @@ class UnitOfWork:
 class Database:
     """The two engines (one reads, one writes) and the retry loop around a unit of work."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, pseudonyms: Pseudonyms | None = None) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, pseudonyms: Pseudonyms | None = None, signals: Signals | None = None
+    ) -> None:
+        """``signals`` are its own unless given."""
         self.url = make_url(url)
         self.first: Database = self
         """Itself, or the one that it stands beside: what is counted per database is counted there."""
@@ -117,7 +120,7 @@ class Database:
             self.reader = _engine(self.url, pool_size=pool_size, max_overflow=0, connect_args=busy)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE")
             _prepare_sqlite(self.reader, begin="BEGIN")
-            self.signals = Signals()
+            self.signals = signals or Signals()
         else:
             writers = pool_size
             # Said, not assumed: under another default a claim's snapshot could be older than the block it waited for.
@@ -134,7 +137,7 @@ class Database:
                 )
                 for level in ("READ COMMITTED", "AUTOCOMMIT")
             )
-            self.signals = PostgresSignals(_signals_engine(self.url))
+            self.signals = signals or PostgresSignals(_signals_engine(self.url))
         self._pools = {"write": (self.writer, writers), "read": (self.reader, pool_size)}
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
