@@ -88,7 +88,6 @@ async def build_services(
 ) -> Services:
     """All use cases. Makes the number known to the database, which must be migrated; ``wake`` hears of new work."""
     await require_all_keys(db)
-    unconfirmed_after = timedelta(seconds=settings.unconfirmed_after)
     number_id = None
     if settings.provider_configured and settings.meta_phone_number_id is not None:
         number_id = await ensure_number(
@@ -97,6 +96,18 @@ async def build_services(
             waba_id=settings.meta_waba_id,
             simulated=settings.simulated,
         )
+    return _services(settings, db, number_id, directory, metrics, wake)
+
+
+def _services(
+    settings: Settings,
+    db: Database,
+    number_id: str | None,
+    directory: Directory | None,
+    metrics: Metrics,
+    wake: Callable[[], None],
+) -> Services:
+    unconfirmed_after = timedelta(seconds=settings.unconfirmed_after)
     webhooks = Webhooks(
         db,
         stop_words=frozenset(stop_word_key(word) for word in settings.stop_words or DEFAULT_STOP_WORDS),
@@ -202,7 +213,7 @@ def create_app(
                 def wake() -> None:
                     loop.call_soon_threadsafe(running.wake)
 
-                running.apart = apart = await build_services(settings, aside, None, metrics, wake)
+                running.apart = apart = _services(settings, aside, services.number_id, None, metrics, wake)
                 running.services = replace(services, guests=apart.guests, prechecks=apart.prechecks, sends=apart.sends)
             used_sender = sender or meta
             if settings.dispatch and used_sender is not None and running.services.number_id is not None:

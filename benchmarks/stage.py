@@ -161,7 +161,8 @@ def settings(url: str) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def _process(command: list[str], env: Mapping[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     own = {name.upper() for name, _, _ in described()}
-    inherited = {name: value for name, value in os.environ.items() if name not in own}
+    inherited = {name: value for name, value in os.environ.items() if name not in own | {"PYTHONDONTWRITEBYTECODE"}}
+    inherited["PYTHONPYCACHEPREFIX"] = str(log.parent / "compiled")  # once, as pip does when it installs
     with log.open("wb") as lines:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *command, env=inherited | dict(env), stdin=asyncio.subprocess.DEVNULL,

@@ -18,6 +18,8 @@ async def measure(stage: Stage) -> Sheet:
     for url in urls.values():
         async with world_at(url):
             pass
+        async with contextlib.AsyncExitStack() as own:
+            await stage.within(own).serve(url)  # compiles the modules, as an installation does
     for _ in range(stage.rounds):
         for name, url in urls.items():
             async with contextlib.AsyncExitStack() as own:

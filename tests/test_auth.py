@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import jwt
 import pytest
 
 from app.auth import MAX_HEADER, Identity, issue_token, verifier_for
+from app.auth.verifying import MAX_VERIFIED
 from app.config import Secret, Settings
 from app.domain.errors import UnauthenticatedError
 from app.domain.text import MAX_SUBJECT
@@ -120,3 +122,33 @@ async def test_an_identity_runs_out() -> None:
     old = type(identity)(identity.subject, identity.display_name, datetime.now(UTC) - timedelta(seconds=11))
     with pytest.raises(UnauthenticatedError):
         old.require_fresh()
+
+
+async def test_a_token_is_verified_once_but_judged_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier, decoded, decode = verifier_for(SETTINGS), list[str](), jwt.decode
+
+    def noted(text: str, *given: Any, **more: Any) -> Any:
+        decoded.append(text)
+        return decode(text, *given, **more)
+
+    monkeypatch.setattr(jwt, "decode", noted)
+    header = bearer()
+    assert [(await verifier.identify(header)).subject for _ in range(2)] == ["anita"] * 2
+    assert len(decoded) == 1
+    with pytest.raises(UnauthenticatedError):
+        await verifier.identify(header[:-8] + "AAAAAAAA")
+    assert len(verifier._verified) == 1, "the forged one is not kept"
+
+    (digest, kept), later = next(iter(verifier._verified.items())), datetime.now(UTC) - timedelta(seconds=11)
+    verifier._verified[digest] = replace(kept, identity=replace(kept.identity, expires_at=later))
+    with pytest.raises(UnauthenticatedError):
+        await verifier.identify(header)
+
+
+async def test_only_so_many_tokens_are_kept() -> None:
+    verifier = verifier_for(SETTINGS)
+    await verifier.identify(bearer())
+    kept = next(iter(verifier._verified.values()))
+    verifier._verified |= {str(number).encode(): kept for number in range(MAX_VERIFIED - 1)}
+    await verifier.identify(bearer({"name": "another"}))
+    assert len(verifier._verified) == MAX_VERIFIED

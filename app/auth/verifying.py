@@ -1,13 +1,17 @@
 """From an ``Authorization`` header to an identity: one set of checks, whichever key a token is verified with."""
 
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 import jwt
 
 from app.auth.fetching import fetch_keys
 from app.auth.identity import LEEWAY, Identity
+from app.auth.keys import Key
 from app.auth.sources import KeySet, KeySource, OneSecret
 from app.config import Settings
 from app.domain.errors import UnauthenticatedError
@@ -16,8 +20,21 @@ from app.domain.text import clean_name, is_subject
 MAX_HEADER: Final = 8192
 """Characters. A sign-in that lists many groups comes to about half of it."""
 
+MAX_VERIFIED: Final = 1_000
+"""Tokens that are not verified again."""
+
 # Besides PyJWT's own: what its parts let through for text that is no UTF-8 and for numbers that no calendar knows.
 _REFUSALS: Final = (jwt.PyJWTError, ValueError, OverflowError, OSError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token that was found right, by this key."""
+
+    key_id: str | None
+    algorithm: str
+    key: Key
+    identity: Identity
 
 
 class Verifier:
@@ -27,10 +44,25 @@ class Verifier:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        """By the digests of the tokens, which are kept nowhere; the oldest first."""
 
     async def identify(self, authorization: object) -> Identity:
-        """An ``Identify``."""
+        """An ``Identify``. A token that was verified is not verified again, as long as its key is in use and its time has
+        not come.
+        """
         token = _bearer(authorization)
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        verified = self._verified.get(digest)
+        if verified is None or verified.key is not await self._keys.find(verified.key_id, verified.algorithm):
+            verified = self._verified[digest] = await self._verify(token)
+            if len(self._verified) > MAX_VERIFIED:
+                self._verified.popitem(last=False)
+        verified.identity.require_fresh()
+        return verified.identity
+
+    async def _verify(self, token: str) -> _Verified:
+        """Raises UnauthenticatedError, UnavailableError."""
         try:
             header = jwt.get_unverified_header(token)
         except _REFUSALS:
@@ -59,7 +91,8 @@ class Verifier:
         subject, name = claims["sub"], claims.get("name")
         if not is_subject(subject):
             raise UnauthenticatedError
-        return Identity(subject, clean_name(name if isinstance(name, str) else "") or clean_name(subject), expires_at)
+        shown = clean_name(name if isinstance(name, str) else "") or clean_name(subject)
+        return _Verified(key_id, algorithm, key, Identity(subject, shown, expires_at))
 
 
 def verifier_for(settings: Settings) -> Verifier:

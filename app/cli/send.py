@@ -169,7 +169,7 @@ class _Sending:
                     if still is not None:
                         still.cancel()
                     still = loop.call_later(_STILL_AFTER, self._tell_that_nothing_moves)
-                    progress.update(look.summary.states)
+                    progress.update(look.view.summary.states)
                     if look.view.status is not SendRunStatus.RUNNING:
                         break
         if still is not None:
@@ -184,10 +184,10 @@ class _Sending:
 
     async def _close(self, services: Services, run_id: str) -> None:
         """Raises ClickException when the run did not get to its end."""
-        summary = (await services.reader.run_summaries(self._actor, [run_id])).get(run_id)
         run = (await services.reader.runs(self._actor, [run_id])).get(run_id)
-        if summary is None or run is None:
+        if run is None:
             raise click.ClickException(f"{self._actor.subject} may not see the run any more. It goes on.")
+        summary = run.summary
         show_run(self._out, summary)
         if run.status is SendRunStatus.COMPLETED:
             self._out.print("Everything was handed to WhatsApp. Deliveries still come in.", style="bold")

@@ -41,10 +41,12 @@ class DatabaseAside(Database):
     def __init__(self, database: Database) -> None:
         """To be made, and closed, on the loop of ``database``, which tells of what is changed here."""
         super().__init__(
-            database.url.render_as_string(hide_password=False), pool_size=AT_ONCE, pseudonyms=database.pseudonyms
+            database.url.render_as_string(hide_password=False),
+            pool_size=AT_ONCE,
+            pseudonyms=database.pseudonyms,
+            signals=_PassedOn(database.signals),
         )
         self.first = database.first
-        self.signals = _PassedOn(database.signals)
         self._pools = {f"{name} aside": pool for name, pool in self._pools.items()}
         self._reading, self._writing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
         self._under_way = 0
@@ -66,8 +68,16 @@ class DatabaseAside(Database):
         return await self.run(in_turn())
 
     async def read(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        read = super().read
+        return await self._read_in_turn(super().read, unit)
 
+    async def glance(self, unit: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        return await self._read_in_turn(super().glance, unit)
+
+    async def _read_in_turn(
+        self,
+        read: Callable[[Callable[[UnitOfWork], Awaitable[T]]], Awaitable[T]],
+        unit: Callable[[UnitOfWork], Awaitable[T]],
+    ) -> T:
         async def in_turn() -> T:
             async with self._reading:
                 return await read(unit)

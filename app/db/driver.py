@@ -20,7 +20,7 @@ class Driver:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._driver: Any = None
+        self._driver: Any = _driver_of(connection) if _is_autocommit(connection) else None
         self._sqlite = connection.dialect.name == "sqlite"
 
     async def run(self, text: str, parameters: Any, *, returns: bool) -> Rows:
@@ -33,7 +33,7 @@ class Driver:
             # statements.
             if self._driver is None or self._connection.sync_engine.dispatch.before_cursor_execute:
                 rows = await self._by_sqlalchemy(text, parameters, returns=returns)
-                self._driver = (await self._connection.get_raw_connection()).driver_connection
+                self._driver = _driver_of(self._connection)
                 return rows
             return await self._directly(text, parameters)
         except ValueError as error:  # lone surrogates
@@ -67,3 +67,14 @@ class Driver:
         rows: Rows = done.cursor.fetchall() if done.cursor is not None else []
         done.close()
         return rows
+
+
+def _driver_of(connection: AsyncConnection) -> Any:
+    assert connection.sync_connection is not None, "it is open"
+    return connection.sync_connection.connection.driver_connection
+
+
+def _is_autocommit(connection: AsyncConnection) -> bool:
+    """Each statement is a transaction of its own: there is none to begin."""
+    adapted: Any = connection.sync_connection and connection.sync_connection.connection.dbapi_connection
+    return getattr(adapted, "isolation_level", None) == "autocommit"

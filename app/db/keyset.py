@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -36,7 +36,7 @@ class Page(Generic[T]):
     """Some rows of a list in its order; ``cursors`` goes along with ``nodes``."""
 
     nodes: list[T]
-    cursors: list[str]
+    cursors: Sequence[str]
     has_next: bool
     total: int | None = None
     """Rows of the whole list; None where nobody counted them."""
@@ -56,6 +56,26 @@ class Window:
         values = [value.hex if isinstance(value, UUID) else value for value in key]
         text = json.dumps([self.scope, *values], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors(Sequence[str]):
+    """Those of rows that end with their key, each made when it is asked for: mostly the last one is."""
+
+    window: Window
+    rows: Sequence[Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Cursors": ...
+    def __getitem__(self, index: int | slice) -> "str | Cursors":
+        if isinstance(index, slice):
+            return Cursors(self.window, self.rows[index])
+        return self.window.cursor(self.rows[index][-len(self.window.keyset.columns) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +124,17 @@ async def page(
         query = query.where(here < there if window.keyset.descending else here > there)
     order = [column.desc() if window.keyset.descending else column.asc() for column in columns]
     query = query.add_columns(*columns).order_by(*order).limit(window.first + 1)
-    found = (await uow.session.execute(query)).all()
+    return page_of((await uow.session.execute(query)).all(), window, make, total=total)
+
+
+def page_of(
+    found: Sequence[Sequence[Any]], window: Window, make: Callable[[Any], T], *, total: int | None = None
+) -> Page[T]:
+    """The page of these rows, one more than was asked for if there is one, which end with their key."""
     shown = found[: window.first]
     return Page(
         nodes=[make(row) for row in shown],
-        cursors=[window.cursor(row[-len(columns) :]) for row in shown],
+        cursors=Cursors(window, shown),
         has_next=len(found) > window.first,
         total=total,
     )

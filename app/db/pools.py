@@ -27,17 +27,19 @@ def sqlite_engine(url: sa.URL, *, begin: str, **settings: Any) -> AsyncEngine:
     return engine
 
 
-def postgres_engine(url: sa.URL, *, connect_args: Mapping[str, Any] | None = None, **settings: Any) -> AsyncEngine:
-    """The isolation is said, not assumed: with another a claim's snapshot could be older than the block it waited for."""
+def postgres_engine(
+    url: sa.URL, isolation_level: str, *, connect_args: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncEngine:
     arguments = {"timeout": 10, **(connect_args or {})}
-    engine = _engine(url, isolation_level="READ COMMITTED", max_overflow=0, connect_args=arguments, **settings)
+    engine = _engine(url, isolation_level=isolation_level, max_overflow=0, connect_args=arguments, **settings)
     _ping_after_rest(engine)
     return engine
 
 
 def signals_engine(url: sa.URL) -> AsyncEngine:
     """Two connections that nothing waits for. What they commit is gone when the server is, so no disk is waited for."""
-    return postgres_engine(url, pool_size=2, connect_args={"server_settings": {"synchronous_commit": "off"}})
+    unhurried = {"server_settings": {"synchronous_commit": "off"}}
+    return postgres_engine(url, "READ COMMITTED", pool_size=2, connect_args=unhurried)
 
 
 @contextmanager

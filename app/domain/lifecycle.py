@@ -169,9 +169,10 @@ DISPATCH: dict[tuple[MessageState, Dispatch], MessageState] = {
 
 def lifecycle_of(state: MessageState) -> LifecycleState | None:
     """The four states that operators know; None before them, because acceptance is not delivery."""
-    if state in {MessageState.SENT, MessageState.DELIVERED, MessageState.READ, MessageState.FAILED}:
-        return LifecycleState(state.value)
-    return None
+    return _LIFECYCLE.get(state)
+
+
+_LIFECYCLE = {MessageState(state.value): state for state in LifecycleState}
 
 
 def run_status(stored: SendRunStatus, completed_at: datetime | None) -> SendRunStatus:

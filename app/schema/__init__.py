@@ -25,6 +25,7 @@ from app.schema.cleaning import StorableTexts
 from app.schema.counting import Counted
 from app.schema.deadline import timed_execution
 from app.schema.errors import ErrorMapping, coded
+from app.schema.known import Documents, Known
 from app.schema.limits import Limits
 from app.schema.mutations import Mutation
 from app.schema.pagination import Names
@@ -102,6 +103,7 @@ def build_schema(*, introspection: bool = True, query_timeout: float = 30.0) -> 
         Limits,
         StorableTexts,
         OwnContext,
+        partial(Known, Documents()),
     ]
     if not introspection:
         extensions.append(DisableIntrospection)

@@ -2,19 +2,20 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final, NoReturn, Protocol, TypeGuard
+from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeGuard
 
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
-from litestar import MediaType, Request, Response
+from litestar import MediaType, Request, Response, WebSocket, get, post, websocket
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
-from litestar.exceptions import WebSocketDisconnect
+from litestar.exceptions import ValidationException, WebSocketDisconnect
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.types import Dependencies
 from strawberry.http import GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
@@ -157,6 +158,33 @@ class RuledController(GraphQLController[Context, None]):
     graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
     apart: Callable[[], Services]
+    context_of: Callable[[ASGIConnection[Any, Any, Any, Any]], Awaitable[Context]]
+
+    # Strawberry's own handlers have context and response injected: Litestar makes a thread, two groups of tasks and ten
+    # signatures of it for each request.
+    dependencies: ClassVar[Dependencies] = {}  # type: ignore[misc]  # Litestar has it on the instance
+
+    @get(raises=[ValidationException])
+    async def handle_http_get(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        return await self._answer(request)
+
+    @post(status_code=200)
+    async def handle_http_post(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        return await self._answer(request)
+
+    @websocket()
+    async def websocket_endpoint(self, socket: WebSocket[Any, Any, Any]) -> None:
+        context = await self.context_of(socket)
+        context.websocket = socket
+        await self.run(request=socket, context=context, root_value=None)
+
+    async def _answer(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        context = await self.context_of(request)
+        context.request = request
+        return await self.execute_request(request, context, None)
+
+    async def get_sub_response(self, request: Request[Any, Any, Any]) -> Response[Any]:  # noqa: ARG002 - nothing is set on it
+        return Response({})
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         # Not for ``Accept: */*``, which curl sends.
@@ -267,13 +295,13 @@ def graphql_controller(
         path=PATH,
         graphql_ide="graphiql" if page else None,
         allow_queries_via_get=False,
-        context_getter=context_of,
         subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
         connection_init_wait_timeout=INIT_TIMEOUT,
         max_subscriptions_per_connection=None,  # ``SocketHandler`` counts, and answers with a code
         allowed_origins=allowed_origins,
     )
-    return type("Controller", (RuledController, made), {"page": page, "apart": staticmethod(apart)})
+    own = {"page": page, "apart": staticmethod(apart), "context_of": staticmethod(context_of)}
+    return type("Controller", (RuledController, made), own)
 
 
 def _is_a_message(message: Any) -> TypeGuard[Message]:

@@ -17,17 +17,14 @@ from app.db.tables import (
     GuestUnitRow,
     MemberRow,
     MessageRow,
-    MessageSourceRow,
-    NumberRow,
     PersonRow,
     TemplateRow,
     WorkspaceRow,
 )
-from app.domain.enums import EventStatus, InviteCoverage, PhoneStatus, Side, TemplateStatus
+from app.domain.enums import EventStatus, TemplateStatus
 from app.domain.errors import NotFoundError
-from app.services.access import Access
 from app.services.base import Actor
-from app.services.reading import BlockEvidence, Rate, Reader, RunView, Summary
+from app.services.reading import Reader
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -59,26 +56,29 @@ class FilteredLoader(Generic[A, V]):
         return await self._loaders[where].load(key)
 
 
+class _Batched(Generic[K, V]):
+    """A loader of one batch of the reader, made for whoever asks for it first: an operation needs few of them."""
+
+    def __init__(self, batch: Callable[[Reader], Callable[[Actor, Sequence[K]], Awaitable[dict[K, V]]]]) -> None:
+        self._batch = batch
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, loaders: "Loaders", _owner: type) -> DataLoader[K, V | None]:
+        made = _loader(self._batch(loaders.reader), loaders.actor)
+        vars(loaders)[self._name] = made  # found before this descriptor from now on
+        return made
+
+
+def _rows(kind: type[B]) -> _Batched[str, B]:
+    return _Batched(lambda reader: lambda actor, keys: reader.rows(actor, kind, keys))
+
+
 class Loaders:
     def __init__(self, reader: Reader, actor: Actor) -> None:
-        def rows(kind: type[B]) -> DataLoader[str, B | None]:
-            return _loader(lambda actor, keys: reader.rows(actor, kind, keys), actor)
-
-        self.workspaces = rows(WorkspaceRow)
-        self.members = rows(MemberRow)
-        self.events = rows(EventRow)
-        self.guest_units = rows(GuestUnitRow)
-        self.people = rows(PersonRow)
-        self.imports = rows(GuestImportRow)
-        self.templates = rows(TemplateRow)
-        self.messages = rows(MessageRow)
-        self.runs: DataLoader[str, RunView | None] = _loader(reader.runs, actor)
-
-        self.accesses: DataLoader[str, Access | None] = _loader(reader.accesses, actor)
-        self.numbers: DataLoader[str, NumberRow | None] = _loader(reader.numbers, actor)
-        self.workspace_members: DataLoader[str, list[MemberRow] | None] = _loader(reader.members, actor)
-        self.sides: DataLoader[str, dict[Side, int] | None] = _loader(reader.sides, actor)
-        self.tags: DataLoader[str, list[tuple[str, int]] | None] = _loader(reader.tags, actor)
+        self.reader = reader
+        self.actor = actor
         self.workspace_events: FilteredLoader[tuple[EventStatus, ...], list[EventRow]] = FilteredLoader(
             reader.events, actor
         )
@@ -86,23 +86,36 @@ class Loaders:
             reader.templates, actor
         )
 
-        self.unit_people: DataLoader[str, list[PersonRow] | None] = _loader(reader.people, actor)
-        self.unit_tags: DataLoader[str, list[str] | None] = _loader(reader.unit_tags, actor)
-        self.phone_statuses: DataLoader[str, PhoneStatus | None] = _loader(reader.phone_statuses, actor)
-        self.blocked_units: DataLoader[str, bool | None] = _loader(reader.blocked_units, actor)
-        self.coverage: DataLoader[tuple[str, str], InviteCoverage | None] = _loader(reader.coverage, actor)
+    workspaces = _rows(WorkspaceRow)
+    members = _rows(MemberRow)
+    events = _rows(EventRow)
+    guest_units = _rows(GuestUnitRow)
+    people = _rows(PersonRow)
+    imports = _rows(GuestImportRow)
+    templates = _rows(TemplateRow)
+    messages = _rows(MessageRow)
+    runs = _Batched(lambda reader: reader.runs)
 
-        self.blocks = rows(DoNotMessageRow)
-        self.block_evidence: DataLoader[str, BlockEvidence | None] = _loader(reader.block_evidence, actor)
-        self.on_their_way: DataLoader[str, list[MessageRow] | None] = _loader(reader.on_their_way, actor)
+    accesses = _Batched(lambda reader: reader.accesses)
+    numbers = _Batched(lambda reader: reader.numbers)
+    workspace_members = _Batched(lambda reader: reader.members)
+    sides = _Batched(lambda reader: reader.sides)
+    tags = _Batched(lambda reader: reader.tags)
 
-        self.coverage_summaries: DataLoader[str, dict[InviteCoverage, int] | None] = _loader(
-            reader.coverage_summaries, actor
-        )
-        self.event_summaries: DataLoader[str, Summary | None] = _loader(reader.event_summaries, actor)
-        self.run_summaries: DataLoader[str, Summary | None] = _loader(reader.run_summaries, actor)
-        self.rates: DataLoader[str, Rate | None] = _loader(reader.rates, actor)
-        self.sources: DataLoader[str, list[MessageSourceRow] | None] = _loader(reader.sources, actor)
+    unit_people = _Batched(lambda reader: reader.people)
+    unit_tags = _Batched(lambda reader: reader.unit_tags)
+    phone_statuses = _Batched(lambda reader: reader.phone_statuses)
+    blocked_units = _Batched(lambda reader: reader.blocked_units)
+    coverage = _Batched(lambda reader: reader.coverage)
+
+    blocks = _rows(DoNotMessageRow)
+    block_evidence = _Batched(lambda reader: reader.block_evidence)
+    on_their_way = _Batched(lambda reader: reader.on_their_way)
+
+    coverage_summaries = _Batched(lambda reader: reader.coverage_summaries)
+    event_summaries = _Batched(lambda reader: reader.event_summaries)
+    rates = _Batched(lambda reader: reader.rates)
+    sources = _Batched(lambda reader: reader.sources)
 
 
 def present(row: V | None) -> V:

@@ -28,4 +28,4 @@ class Subscription:
         async with aclosing(context.services.live.follow(lambda: context.actor, id)) as following:
             async for look in following:
                 context.forget()
-                yield SendRun.from_view(look.view, look)
+                yield SendRun.from_view(look.view, look.rate)

@@ -40,7 +40,12 @@ class Access:
 
 def visible_workspaces(actor: Actor) -> sa.Select[str]:
     """The ids of the workspaces that ``actor`` is an active member of, as a subquery: tenancy in the same statement."""
-    return sa.select(MemberRow.workspace_id).where(MemberRow.subject == actor.subject, MemberRow.active)
+    return workspaces_of(actor.subject)
+
+
+def workspaces_of(subject: str | sa.BindParameter[str]) -> sa.Select[str]:
+    """The same by the actor's subject, which a prepared statement is given later."""
+    return sa.select(MemberRow.workspace_id).where(MemberRow.subject == subject, MemberRow.active)
 
 
 async def enter(uow: UnitOfWork, actor: Actor, workspace_id: str | None) -> Access | None:

@@ -44,7 +44,7 @@ class Concerns:
 
 async def concerns(uow: UnitOfWork, unconfirmed_after: timedelta) -> Concerns:
     """Over the whole database, by indexes that are empty while all is well."""
-    told = (is_overdue(utc_now(), unconfirmed_after), M.second_message_id.is_not(None))
+    told = (is_overdue(utc_now() - unconfirmed_after), M.second_message_id.is_not(None))
     counts = [sa.select(sa.func.count()).select_from(M).where(each) for each in told]
     return Concerns(*(await uow.session.execute(sa.select(*(count.scalar_subquery() for count in counts)))).one())
 

@@ -47,7 +47,7 @@ class Plans:
 
 @contextmanager
 def explained(db: Database) -> Iterator[Plans]:
-    """Have every statement explained just before it runs, within its transaction, which is left as it was.
+    """Have every statement explained just before it runs, within its transaction, if it has one, which is left as it was.
 
     Planned as on large tables: a Seq Scan that is left has no index to take its place.
     """
@@ -55,7 +55,8 @@ def explained(db: Database) -> Iterator[Plans]:
 
     def explain(connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:
         cursor = connection.connection.cursor()
-        cursor.execute("SAVEPOINT explained")
+        alone = connection.connection.dbapi_connection.isolation_level == "autocommit"
+        cursor.execute("BEGIN" if alone else "SAVEPOINT explained")
         for choice in ("seqscan", "bitmapscan"):
             cursor.execute(f"SET LOCAL enable_{choice} = off")
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {sql}", parameters[0] if many else parameters)
@@ -63,7 +64,7 @@ def explained(db: Database) -> Iterator[Plans]:
         if sql not in plans.generic:
             (row,) = connection.connection.run_async(functools.partial(_for_any_parameters, sql=sql))
             plans.generic[sql] = _whole(_scans(_plan(row)))
-        cursor.execute("ROLLBACK TO SAVEPOINT explained")
+        cursor.execute("ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT explained")
         cursor.close()
         scans = list(_scans(plan))
         plans.executions.append(Execution(sql, scans, _whole(scans) | plans.generic[sql]))

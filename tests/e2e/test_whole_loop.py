@@ -45,7 +45,7 @@ class Loop:
     settings: Settings
 
     async def summary(self, run_id: str) -> Summary:
-        return (await self.services.reader.run_summaries(OWNER, [run_id]))[run_id]
+        return (await self.services.reader.runs(OWNER, [run_id]))[run_id].summary
 
 
 @asynccontextmanager

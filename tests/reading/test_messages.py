@@ -90,7 +90,7 @@ async def test_filters_and_totals(sent: _Sent, db: Database) -> None:
 async def test_lists_agree_with_the_summary(sent: _Sent, db: Database) -> None:
     """Who opens a number of the summary finds just as many messages behind it."""
     source, run_id = reader(db), sent.runs[0].id
-    summary = (await source.run_summaries(ASHA, [run_id]))[run_id]
+    summary = (await source.runs(ASHA, [run_id]))[run_id].summary
 
     async def behind(where: MessageFilter) -> int:
         return len((await source.run_messages(ASHA, run_id, where, first=100)).nodes)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 ASHA = actor("asha")
 MOST = {
-    "timeline": 5, "guest_units": 2, "run_messages": 2, "event_messages": 2, "on_their_way": 2, "blocked_units": 2,
+    "timeline": 5, "guest_units": 2, "event_messages": 2, "on_their_way": 2, "blocked_units": 2,
     "webhook_findings": 2,
 }  # fmt: skip
 """Where one statement is not enough; all others send one."""

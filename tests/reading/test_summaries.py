@@ -63,7 +63,8 @@ async def _world(db: Database, seed: int) -> tuple[list[EventRow], dict[SendRunR
 @pytest.mark.parametrize("seed", range(3))
 async def test_summaries_equal_the_rows(db: Database, seed: int) -> None:
     events, runs = await _world(db, seed)
-    found = await reader(db).run_summaries(ASHA, [run.id for run in runs])
+    views = await reader(db).runs(ASHA, [run.id for run in runs])
+    found = {run_id: view.summary for run_id, view in views.items()}
     assert found == {run.id: _expected(messages) for run, messages in runs.items()}
     assert all(summary.candidates == len(runs[run]) for run in runs if (summary := found[run.id]))
     assert any(summary.unconfirmed_overdue for summary in found.values())

@@ -81,17 +81,17 @@ async def test_every_way_of_changing_a_run_is_heard(wedding: Wedding) -> None:
     run_id, admin = await wedding.send(), wedding.world.admin
     async with hub(wedding.db) as live, live.of(admin, run_id) as looks:
         first = await anext(looks)
-        assert (first.view.status, first.summary.states[MessageState.QUEUED]) == (SendRunStatus.RUNNING, 3)
+        assert (first.view.status, first.view.summary.states[MessageState.QUEUED]) == (SendRunStatus.RUNNING, 3)
         await wedding.runs.pause(admin, id=run_id)
         assert (await anext(looks)).view.status is SendRunStatus.PAUSED
         await wedding.runs.resume(admin, id=run_id)
         assert (await anext(looks)).view.status is SendRunStatus.RUNNING
         claims = await wedding.claim(2)
-        assert (await anext(looks)).summary.states[MessageState.SENDING] == 2
+        assert (await anext(looks)).view.summary.states[MessageState.SENDING] == 2
         await wedding.finish(claims, accepted)
-        assert (await anext(looks)).summary.states[MessageState.ACCEPTED] == 2
+        assert (await anext(looks)).view.summary.states[MessageState.ACCEPTED] == 2
         await wedding.post(status(wamid(claims[0]), "failed", 1_900_000_000, errors=[{"code": 131026, "title": "No"}]))
-        assert (await anext(looks)).summary.failures == {131026: 1}
+        assert (await anext(looks)).view.summary.failures == {131026: 1}
         await wedding.runs.cancel(admin, id=run_id)
         assert (await anext(looks)).view.status is SendRunStatus.CANCELLED
 
@@ -102,7 +102,7 @@ async def test_what_is_shown_equals_what_the_reader_says(wedding: Wedding) -> No
     reader = Reader(wedding.db, unconfirmed_after=HOUR)
     async with hub(wedding.db) as live, live.of(admin, run_id) as looks:
         look = await anext(looks)
-    assert look.summary == (await reader.run_summaries(admin, [run_id]))[run_id]
+    assert look.view.summary == (await reader.runs(admin, [run_id]))[run_id].summary
     assert look.rate.per_second > 0
     assert look.view.status is (await reader.runs(admin, [run_id]))[run_id].status is SendRunStatus.COMPLETED
 
@@ -128,8 +128,8 @@ async def test_a_slow_watcher_holds_nobody_and_then_gets_the_newest(wedding: Wed
         await anext(quick)
         for left in (2, 1, 0):
             await wedding.claim(1)
-            assert (await anext(quick)).summary.states[MessageState.QUEUED] == left
-        assert (await anext(slow)).summary.states[MessageState.QUEUED] == 0
+            assert (await anext(quick)).view.summary.states[MessageState.QUEUED] == left
+        assert (await anext(slow)).view.summary.states[MessageState.QUEUED] == 0
 
 
 async def test_it_ends_with_nothing_left_and_not_before(wedding: Wedding) -> None:

@@ -251,7 +251,7 @@ class Story(RuleBasedStateMachine):
         wedding, model = self.wedding, self.model
         await wedding.check()
         reader = Reader(self.db, unconfirmed_after=timedelta(minutes=15))
-        summary = (await reader.run_summaries(wedding.world.admin, [self.run_id]))[self.run_id]
+        summary = (await reader.runs(wedding.world.admin, [self.run_id]))[self.run_id].summary
         expected = model.counters()
         assert {state: count for state, count in summary.states.items() if count} == Counter(map(model.state, self.ids))
         assert summary.reached_read == expected["reached_read"]

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import strawberry
 
-from app.db.tables import SendRunRow
 from app.domain.enums import RejectionReason, SendRunKind, SendRunStatus
 from app.schema.context import Info
 from app.schema.described import described
@@ -16,7 +15,7 @@ from app.schema.types.base import EventType, MemberType, Node, event_of, member_
 from app.schema.types.messages import InviteMessage, InviteMessageConnection, Lifecycles, Search, States
 from app.schema.types.summaries import SendSummary
 from app.schema.types.templates import MessageTemplate
-from app.services.reading import Look, MessageFilter, Rate, RunView
+from app.services.reading import MessageFilter, Rate, RunView
 
 
 @described
@@ -24,8 +23,8 @@ from app.services.reading import Look, MessageFilter, Rate, RunView
 class SendRun(Node):
     """One send: an event, a template, and everybody whom it is about."""
 
-    row: strawberry.Private[SendRunRow]
-    look: strawberry.Private[Look | None]
+    view: strawberry.Private[RunView]
+    rate: strawberry.Private[Rate | None]
     """What all who watch it share; None when it is not watched."""
     kind: SendRunKind
     """Invites, or a test."""
@@ -41,11 +40,11 @@ class SendRun(Node):
     """When the last message left QUEUED and SENDING."""
 
     @classmethod
-    def from_view(cls, view: RunView, look: Look | None = None) -> "SendRun":
+    def from_view(cls, view: RunView, rate: Rate | None = None) -> "SendRun":
         row = view.row
         return cls(
-            row=row,
-            look=look,
+            view=view,
+            rate=rate,
             id=strawberry.ID(row.id),
             kind=row.kind,
             status=view.status,
@@ -58,22 +57,22 @@ class SendRun(Node):
     @strawberry.field
     async def event(self, info: Info) -> EventType:
         """What it invites to."""
-        return await event_of(info, self.row.event_id)
+        return await event_of(info, self.view.row.event_id)
 
     @strawberry.field
     async def template(self, info: Info) -> MessageTemplate:
         """The template as it is today; what was sent is in each message."""
-        return MessageTemplate.from_row(present(await info.context.loaders.templates.load(self.row.template_id)))
+        return MessageTemplate.from_row(present(await info.context.loaders.templates.load(self.view.row.template_id)))
 
     @strawberry.field
     async def retry_of(self, info: Info) -> "SendRun | None":
         """The earlier run whose messages it tries again."""
-        return None if self.row.retry_of_id is None else await run_of(info, self.row.retry_of_id)
+        return None if self.view.row.retry_of_id is None else await run_of(info, self.view.row.retry_of_id)
 
     @strawberry.field
     async def created_by(self, info: Info) -> MemberType:
         """Who sent."""
-        return await member_of(info, self.row.created_by)
+        return await member_of(info, self.view.row.created_by)
 
     @strawberry.field
     async def current_rate(self, info: Info) -> float:
@@ -86,14 +85,12 @@ class SendRun(Node):
         return (await self._rate(info)).estimated_completion_at
 
     async def _rate(self, info: Info) -> Rate:
-        return self.look.rate if self.look else present(await info.context.loaders.rates.load(self.row.id))
+        return self.rate or present(await info.context.loaders.rates.load(self.id))
 
     @strawberry.field
-    async def summary(self, info: Info) -> SendSummary:
+    def summary(self) -> SendSummary:
         """How its messages stand."""
-        if self.look:
-            return SendSummary.of(self.look.summary)
-        return SendSummary.of(present(await info.context.loaders.run_summaries.load(self.row.id)))
+        return SendSummary.of(self.view.summary)
 
     @strawberry.field
     async def messages(
@@ -121,7 +118,7 @@ class SendRun(Node):
             search=search,
         )
         page = await info.context.services.reader.run_messages(
-            info.context.actor, self.row.id, where, first=first_of(first), after=after
+            info.context.actor, self.view.row.id, where, first=first_of(first), after=after
         )
         return InviteMessageConnection.of(page, after, InviteMessage.from_row)
 
@@ -129,7 +126,7 @@ class SendRun(Node):
     async def audit(self, info: Info, first: First = DEFAULT_FIRST, after: After = None) -> AuditEntryConnection:
         """What members did to it, newest first."""
         page = await info.context.services.reader.run_audit(
-            info.context.actor, self.row.id, first=first_of(first), after=after
+            info.context.actor, self.view.row.id, first=first_of(first), after=after
         )
         return AuditEntryConnection.of(page, after, AuditEntry.from_row)
 

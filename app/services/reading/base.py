@@ -27,6 +27,11 @@ class Reading(UseCases):
         self._unconfirmed_after = unconfirmed_after
         self._clock = clock
 
+    @property
+    def _overdue_before(self) -> datetime:
+        """What has been UNCONFIRMED since then or longer is overdue."""
+        return self._clock() - self._unconfirmed_after
+
 
 def known(prefix: str, row_ids: Iterable[str]) -> list[str]:
     """The well-formed ones, each once: nothing else can be bound to an id column."""

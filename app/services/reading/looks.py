@@ -7,14 +7,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.tables import MemberRow, MessageRow, RunBreakdownRow, SendRunRow
-from app.db.types import JsonText
+from app.db.tables import MemberRow, SendRunRow
 from app.domain.enums import SendRunStatus
 from app.services.base import Actor
 from app.services.reading.base import listed
-from app.services.reading.rows import RunView, select_runs
+from app.services.reading.rows import RunView, json_list, select_runs
 from app.services.reading.runs import Rate, left_queue, rate_of
-from app.services.reading.summaries import Summary, is_overdue, run_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,6 @@ class Look:
     """One run at one moment. Shared by all who watch it, so each asks first whether they still ``may`` see it."""
 
     view: RunView
-    summary: Summary
     rate: Rate
     subjects: frozenset[str]
     """The active members of its workspace."""
@@ -35,7 +32,7 @@ class Look:
         """All that is news when it changes. How fast it goes is not: that changes with the time alone."""
         view, counters = self.view, self.view.counters
         told = (view.status, view.status_reason, view.next_step)
-        return *told, *(getattr(counters, column.key) for column in counters.__table__.columns), self.summary
+        return *told, *(getattr(counters, column.key) for column in counters.__table__.columns), view.summary
 
     @property
     def nothing_left(self) -> bool:
@@ -49,16 +46,10 @@ async def looks(
     """By run id, whoever may see it: for callers who let each look through to those who ``may``."""
     left = left_queue(now)
     query = (
-        select_runs()
+        select_runs(now - unconfirmed_after, on_sqlite=uow.sqlite)
         .add_columns(
-            _json_list(uow, (RunBreakdownRow.state, RunBreakdownRow.key, RunBreakdownRow.count))
-            .where(RunBreakdownRow.run_id == SendRunRow.id, RunBreakdownRow.count > 0)
-            .scalar_subquery(),
-            _json_list(uow, (MemberRow.subject,))
+            json_list((MemberRow.subject,), on_sqlite=uow.sqlite)
             .where(MemberRow.workspace_id == SendRunRow.workspace_id, MemberRow.active)
-            .scalar_subquery(),
-            sa.select(sa.func.count())
-            .where(MessageRow.run_id == SendRunRow.id, is_overdue(now, unconfirmed_after))
             .scalar_subquery(),
             sa.func.coalesce(left.c.count, 0),
         )
@@ -66,17 +57,8 @@ async def looks(
         .where(listed(uow, SendRunRow.id, sorted(run_ids)))
     )
     found = {}
-    for row, counters, parts, members, overdue, count in await uow.session.execute(query):
-        view = RunView(row, counters)
-        summary = run_summary(counters, parts or (), overdue)
+    for *fields, members, count in await uow.session.execute(query):
+        view = RunView(*fields)
         subjects = frozenset(subject for (subject,) in members or ())
-        found[row.id] = Look(view, summary, rate_of(view, count, now), subjects)
+        found[view.row.id] = Look(view, rate_of(view, count, now), subjects)
     return found
-
-
-def _json_list(uow: UnitOfWork, columns: tuple[sa.orm.InstrumentedAttribute[object], ...]) -> sa.Select[object]:
-    """The rows of a subquery in one value: a list of lists; None when there are none."""
-    build, collect = (
-        (sa.func.json_array, sa.func.json_group_array) if uow.sqlite else (sa.func.json_build_array, sa.func.json_agg)
-    )
-    return sa.select(sa.type_coerce(sa.cast(collect(build(*columns)), sa.Text()), JsonText))

@@ -7,7 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.db.engine import UnitOfWork
-from app.db.keyset import Keyset, Page, page
+from app.db.entities import Entities
+from app.db.keyset import Keyset, Page, Window, page, page_of
+from app.db.prepared import Prepared
 from app.db.tables import MessageRow, MessageSourceRow, RunBreakdownRow, RunCountersRow, SendRunRow
 from app.domain import ids
 from app.domain.enums import LifecycleState, MessageState, RejectionReason, SendRunKind
@@ -16,7 +18,7 @@ from app.domain.search import ESCAPE, needle
 from app.services.base import Actor
 from app.services.reading.base import Reading, empty, first_column, grouped, known, listed
 from app.services.reading.summaries import COUNTERS
-from app.services.reading.visibility import visible
+from app.services.reading.visibility import VISIBLE, visible
 
 _OF_RUN = Keyset("runMessages", (MessageRow.position,))
 _OF_EVENT = Keyset("eventMessages", (MessageRow.run_id, MessageRow.position), descending=True)
@@ -64,9 +66,21 @@ class MessageReading(Reading):
         window = _OF_RUN.window(first, after, run_id, astuple(where))
         if not ids.is_id(ids.SEND_RUN, run_id):
             return empty()
+        if where == MessageFilter():
+            return await self._all_of_run(actor, run_id, window)
         query = _filtered(where).where(MessageRow.run_id == run_id, MessageRow.workspace_id.in_(visible(actor)))
         total = _total(where).where(SendRunRow.id == run_id, SendRunRow.workspace_id.in_(visible(actor)))
         return await self._read(lambda uow: _page(uow, query, window, None if needle(where.search) else total))
+
+    async def _all_of_run(self, actor: Actor, run_id: str, window: Window) -> Page[MessageRow]:
+        (after,) = window.after or (-1,)
+        limit = window.first + 1
+        found = await self._db.glance(
+            lambda uow: _ALL_OF_RUN(uow, (), run_id=run_id, subject=actor.subject, after=after, limit=limit)
+        )
+        # A run without messages there is one row all the same, for its total.
+        rows = [_MESSAGE.made(values) for _, *values in found if values[0] is not None]
+        return page_of([(row, row.position) for row in rows], window, first_column, total=found[0][0] if found else 0)
 
     async def event_messages(
         self, actor: Actor, event_id: str, where: MessageFilter, *, first: int, after: str | None = None
@@ -116,6 +130,31 @@ class MessageReading(Reading):
             return grouped(await uow.session.execute(query))
 
         return await self._read(unit)
+
+
+def _all_of_run(_: sa.FromClause, on_sqlite: bool) -> sa.Select[Any]:  # noqa: ARG001 - the same for both databases
+    run_id = sa.bindparam("run_id", type_=MessageRow.run_id.type)
+    shown = (
+        sa.select(*_MESSAGE.columns)
+        .where(MessageRow.run_id == run_id, MessageRow.position > sa.bindparam("after", type_=sa.Integer()))
+        .order_by(MessageRow.position)
+        .limit(sa.bindparam("limit", type_=sa.Integer()))
+        .subquery("shown")
+    )
+    total: Any = sum(COUNTERS.values())
+    return (
+        sa.select(total, *shown.c)
+        .select_from(SendRunRow)
+        .join(RunCountersRow, RunCountersRow.run_id == SendRunRow.id)
+        .outerjoin(shown, sa.true())
+        .where(SendRunRow.id == run_id, SendRunRow.workspace_id.in_(VISIBLE))
+        .order_by(shown.c.position)
+    )
+
+
+_MESSAGE = Entities(MessageRow)
+_ALL_OF_RUN = Prepared({}, _all_of_run)
+"""The page that is asked for most, with its total: run by the driver, since the ORM takes twice as long over the rows."""
 
 
 async def _page(uow: UnitOfWork, query: sa.Select[Any], window: Any, total: sa.Select[Any] | None) -> Page[MessageRow]:

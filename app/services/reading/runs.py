@@ -44,9 +44,7 @@ class RunReading(Reading):
         window = _RUNS.window(first, after, workspace_id, set(statuses))
         if not ids.is_id(ids.WORKSPACE, workspace_id):
             return empty()
-        query = select_runs().where(
-            SendRunRow.workspace_id == workspace_id, SendRunRow.workspace_id.in_(visible(actor))
-        )
+        query = self._runs().where(SendRunRow.workspace_id == workspace_id, SendRunRow.workspace_id.in_(visible(actor)))
         if statuses:
             query = query.where(sa.or_(*(_has_status(status) for status in set(statuses))))
         return await self._read(lambda uow: page(uow, query, window, _view))
@@ -56,7 +54,7 @@ class RunReading(Reading):
         window = _RUNS.window(first, after, event_id)
         if not ids.is_id(ids.EVENT, event_id):
             return empty()
-        query = select_runs().where(SendRunRow.event_id == event_id, SendRunRow.workspace_id.in_(visible(actor)))
+        query = self._runs().where(SendRunRow.event_id == event_id, SendRunRow.workspace_id.in_(visible(actor)))
         return await self._read(lambda uow: page(uow, query, window, _view))
 
     async def rates(self, actor: Actor, run_ids: Sequence[str]) -> dict[str, Rate]:
@@ -67,15 +65,18 @@ class RunReading(Reading):
         async def unit(uow: UnitOfWork) -> dict[str, Rate]:
             left = left_queue(now)
             query = (
-                select_runs()
+                self._runs()
                 .add_columns(sa.func.coalesce(left.c.count, 0))
                 .outerjoin(left, left.c.run_id == SendRunRow.id)
                 .where(listed(uow, SendRunRow.id, wanted), SendRunRow.workspace_id.in_(visible(actor)))
             )
             found = await uow.session.execute(query)
-            return {row.id: rate_of(RunView(row, counters), count, now) for row, counters, count in found}
+            return {view[0].id: rate_of(RunView(*view), count, now) for *view, count in found}
 
         return await self._read(unit)
+
+    def _runs(self) -> sa.Select[Any]:
+        return select_runs(self._overdue_before, on_sqlite=self._db.sqlite)
 
 
 # A passing refusal, and a call that never left this machine, put the message back into the queue.
@@ -83,7 +84,7 @@ _LEFT_THE_QUEUE = AttemptRow.outcome.in_(["ACCEPTED", "UNKNOWN"]) | (AttemptRow.
 
 
 def _view(row: Any) -> RunView:
-    return RunView(row[0], row[1])
+    return RunView(*row[:4])
 
 
 def _has_status(status: SendRunStatus) -> sa.ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,9 +45,9 @@ class Summary:
         return self.candidates - self.states[MessageState.REJECTED]
 
 
-def is_overdue(now: datetime, unconfirmed_after: timedelta) -> sa.ColumnElement[bool]:
+def is_overdue(before: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Of a message: that it has been UNCONFIRMED for so long that a person should look. By an index of these alone."""
-    return is_state(MessageRow.state, MessageState.UNCONFIRMED) & (MessageRow.state_since < now - unconfirmed_after)
+    return is_state(MessageRow.state, MessageState.UNCONFIRMED) & (MessageRow.state_since < before)
 
 
 def run_summary(counters: RunCountersRow, parts: Iterable[tuple[str, str, int]], unconfirmed_overdue: int) -> Summary:
@@ -66,20 +66,6 @@ def run_summary(counters: RunCountersRow, parts: Iterable[tuple[str, str, int]],
 
 
 class SummaryReading(Reading):
-    async def run_summaries(self, actor: Actor, run_ids: Sequence[str]) -> dict[str, Summary]:
-        """By run id."""
-        wanted = known(ids.SEND_RUN, run_ids)
-
-        async def unit(uow: UnitOfWork) -> dict[str, Summary]:
-            return await self._summaries(
-                uow,
-                sa.select(SendRunRow.id.label("owner_id"), SendRunRow.id.label("run_id")).where(
-                    listed(uow, SendRunRow.id, wanted), SendRunRow.workspace_id.in_(visible(actor))
-                ),
-            )
-
-        return await self._read(unit)
-
     async def event_summaries(self, actor: Actor, event_ids: Sequence[str]) -> dict[str, Summary]:
         """By event id, over all its invite runs: who was invited twice counts twice. Test runs count nowhere."""
         wanted = known(ids.EVENT, event_ids)
@@ -97,7 +83,7 @@ class SummaryReading(Reading):
     async def _summaries(self, uow: UnitOfWork, owned: sa.Select[str, str]) -> dict[str, Summary]:
         """One statement: all figures of one summary are of one moment. ``owned`` gives ``owner_id`` and ``run_id``."""
         runs = owned.cte("runs")
-        query = _summaries_of(runs, is_overdue(self._clock(), self._unconfirmed_after))
+        query = _summaries_of(runs, is_overdue(self._overdue_before))
         summaries: dict[str, Summary] = {}
         for row in await uow.session.execute(query):
             summary = summaries.get(row.owner_id)

@@ -23,7 +23,7 @@ from app.db.tables import (
 from app.domain import ids
 from app.domain.enums import DoNotMessageSource, Permission, Role
 from app.domain.roles import GOVERNANCE_ACTIONS, GRANTS
-from app.services.access import visible_workspaces
+from app.services.access import visible_workspaces, workspaces_of
 from app.services.base import Actor
 
 Condition = Callable[[Actor], sa.ColumnElement[bool]]
@@ -32,6 +32,10 @@ Condition = Callable[[Actor], sa.ColumnElement[bool]]
 def visible(actor: Actor) -> sa.Select[Any]:
     """``visible_workspaces`` for use inside any statement, also one that itself reads members."""
     return visible_workspaces(actor).correlate(None)
+
+
+VISIBLE = workspaces_of(sa.bindparam("subject", type_=MemberRow.subject.type)).correlate(None)
+"""``visible`` in prepared statements, which are given the actor's subject as ``subject``."""
 
 
 def allowed(actor: Actor, permission: Permission) -> sa.Select[Any]:
