@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from app.cli.server import spare_the_collector
 from app.config import Settings
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import RunCountersRow
@@ -78,6 +79,7 @@ async def bare(*, meta: str, count: int, watched: dict[str, int]) -> dict[str, A
     """``count`` messages of the product's own client, and nothing else."""
     client = build_meta(_settings("sqlite:///unused.db", meta))
     assert client is not None
+    spare_the_collector()
     async with client:
         await _send_all(client, iter(range(CONCURRENCY)))  # opens the connections
         before, own, started = cpu_of_all(watched), time.process_time(), time.perf_counter()
@@ -108,6 +110,7 @@ async def durable(*, url: str, meta: str, run_id: str, watched: dict[str, int]) 
     chosen = _settings(url, meta)
     client = build_meta(chosen)
     assert client is not None
+    spare_the_collector()  # as ``invites worker`` does
     db, stop, metrics = Database(url), asyncio.Event(), Metrics()
     async with client:
         worker = build_worker(chosen, await build_services(chosen, db, client, metrics), client, metrics)

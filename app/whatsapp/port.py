@@ -46,6 +46,10 @@ class Evidence:
     error: str | None = None
     """What went wrong on our side of the wire, e.g. ``ReadTimeout``; no address, no header, no phone."""
 
+    def as_json(self) -> JsonObject:
+        """As an attempt keeps it."""
+        return {"http_status": self.http_status, "body": self.body, "headers": self.headers, "error": self.error}
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
