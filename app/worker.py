@@ -96,6 +96,14 @@ class Worker:
         self._dry = 0
         self._more = False
         """The last claim got all it asked for, so there is surely something due: no need to ask."""
+        self._slots = asyncio.Semaphore(sending.concurrency)
+        self._ended = 0
+        """Calls since the last claim."""
+        self._claimed_at = time.monotonic()
+        self._ahead = 0
+        """How many calls end in the time that a claim takes. So many are claimed beyond the slots that are free, that none
+        stays empty until the next claim is there; they wait for about that time.
+        """
         self._unwritten = 0
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._pumped_at = self._recorded_at = time.monotonic()
@@ -164,14 +172,15 @@ class Worker:
         """Start what may go out now; returns how long to wait before looking again."""
         if self._unwritten >= MOST_UNWRITTEN:
             return PACE_SECONDS
-        free = self._sending.concurrency - len(self._calls)
-        if free < max(1, self._sending.concurrency // 2):  # a claim costs the same whatever it takes
+        room = self._sending.concurrency + self._ahead - len(self._calls)
+        if room < max(1, self._sending.concurrency // 2):  # a claim costs the same whatever it takes
             await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
             return 0.0
+        begun = time.monotonic()
         number_id = self._sending.number_id
         if not self._more and not await self._dispatch.has_due(number_id):
             return IDLE_SECONDS
-        allowed = await self._dispatch.take_tokens(number_id, free)
+        allowed = await self._dispatch.take_tokens(number_id, room)
         if not allowed:
             self._more = False
             self._dry = min(self._dry + 1, 4)
@@ -180,18 +189,27 @@ class Worker:
         self._turn += 1
         claims = await self._dispatch.claim(number_id, allowed, self._turn)
         self._more = len(claims) == allowed
+        self._look_ahead(begun)
         for claim in claims:
             task = asyncio.create_task(self._call(claim))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
         return 0.0
 
+    def _look_ahead(self, begun: float) -> None:
+        now = time.monotonic()
+        share = 2 * (now - begun) / max(now - self._claimed_at, 1e-3)
+        self._ahead = min(self._sending.concurrency, round(self._ended * share))
+        self._ended, self._claimed_at = 0, now
+
     async def _call(self, claim: Claim) -> None:
         """One provider call, with no transaction open; a task of its own, so what it logs is about this message."""
         with logs.about(run=claim.run_id, message=claim.message_id):
-            outcome = await self._attempt(claim)
+            async with self._slots:
+                outcome = await self._attempt(claim)
             level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
             log.log(level, "attempt %d: %s", claim.n, _told(outcome))
+        self._ended += 1
         await reached(SEND_ANSWERED)
         if not self._unwritten:
             self._recorded_at = time.monotonic()
