@@ -1,8 +1,8 @@
 """The dispatcher: takes due messages, calls Meta, records what became of it. Several may run at once, in any process.
 
-Three loops share one process: the pump claims and sends, the recorder writes outcomes in batches, the keeper sweeps. Each
-survives a database that is away: it waits, longer each time, and goes on by itself. Nothing is decided here; the rules
-are in ``app.services``.
+Four loops share one process: the pump claims, the starter makes requests of what is claimed, the recorder writes outcomes
+in batches, the keeper sweeps. Each survives a database that is away: it waits, longer each time, and goes on by itself.
+Nothing is decided here; the rules are in ``app.services``.
 """
 
 import asyncio
@@ -42,6 +42,8 @@ PACE_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 BATCH = 200
 """Outcomes a transaction."""
+STARTS = 4
+"""Requests that are started at a time: a hundred at once would hold up all answers and statements under way."""
 GATHER_SECONDS = 0.03
 """How long the recorder waits for more outcomes before it writes: one commit, and one set of statements, serves many."""
 MOST_UNWRITTEN = 10 * BATCH
@@ -96,14 +98,15 @@ class Worker:
         self._dry = 0
         self._more = False
         """The last claim got all it asked for, so there is surely something due: no need to ask."""
+        self._claimed: asyncio.Queue[Claim] = asyncio.Queue()
         self._slots = asyncio.Semaphore(sending.concurrency)
+        self._full = False
+        """The pump waits for room."""
         self._ended = 0
         """Calls since the last claim."""
         self._claimed_at = time.monotonic()
         self._ahead = 0
-        """How many calls end in the time that a claim takes. So many are claimed beyond the slots that are free, that none
-        stays empty until the next claim is there; they wait for about that time.
-        """
+        """Claimed beyond the slots, see ``_look_ahead``."""
         self._unwritten = 0
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._pumped_at = self._recorded_at = time.monotonic()
@@ -127,8 +130,9 @@ class Worker:
         """
         recorder = asyncio.create_task(self._record())
         keeper = asyncio.create_task(self._keep(stop))
+        starter = asyncio.create_task(self._start())
         pump = asyncio.create_task(self._pump(stop))
-        self._loops = (recorder, keeper, pump)
+        self._loops = (recorder, keeper, pump, starter)
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({stopped, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,6 +141,10 @@ class Worker:
             self._stopping = True
             self.wake()
             await asyncio.gather(stopped, pump, keeper, return_exceptions=True)
+            starter.cancel()
+            await asyncio.gather(starter, return_exceptions=True)
+            while not self._claimed.empty():
+                self._finish(self._claimed.get_nowait(), NotSent(_STOPPED, by_choice=True))
             if self._calls:
                 await asyncio.wait(self._calls, timeout=self._sending.timeout)
             await self._drain()
@@ -172,10 +180,10 @@ class Worker:
         """Start what may go out now; returns how long to wait before looking again."""
         if self._unwritten >= MOST_UNWRITTEN:
             return PACE_SECONDS
-        room = self._sending.concurrency + self._ahead - len(self._calls)
-        if room < max(1, self._sending.concurrency // 2):  # a claim costs the same whatever it takes
-            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
-            return 0.0
+        room = self._room
+        if room < self._enough:
+            self._full = True
+            return IDLE_SECONDS
         begun = time.monotonic()
         number_id = self._sending.number_id
         if not self._more and not await self._dispatch.has_due(number_id):
@@ -191,26 +199,55 @@ class Worker:
         self._more = len(claims) == allowed
         self._look_ahead(begun)
         for claim in claims:
-            task = asyncio.create_task(self._call(claim))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            self._claimed.put_nowait(claim)
         return 0.0
 
+    @property
+    def _room(self) -> int:
+        """How many may be claimed now."""
+        return self._sending.concurrency + self._ahead - len(self._calls) - self._claimed.qsize()
+
+    @property
+    def _enough(self) -> int:
+        """Room that is worth a claim, which costs the same whatever it takes."""
+        return max(1, self._sending.concurrency // 2)
+
     def _look_ahead(self, begun: float) -> None:
+        """Claim as many beyond the slots as end in the time of two claims, so that no slot stays empty until the next claim
+        is there. They wait for about that time; where Meta is slow, there are few.
+        """
         now = time.monotonic()
         share = 2 * (now - begun) / max(now - self._claimed_at, 1e-3)
         self._ahead = min(self._sending.concurrency, round(self._ended * share))
         self._ended, self._claimed_at = 0, now
 
+    async def _start(self) -> None:
+        while True:
+            for _ in range(STARTS):
+                await self._slots.acquire()
+                task = asyncio.create_task(self._call(await self._claimed.get()))
+                self._calls.add(task)
+                task.add_done_callback(self._over)
+            await asyncio.sleep(0)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._slots.release()
+        self._ended += 1
+        if self._full and self._room >= self._enough:
+            self._full = False
+            self.wake()
+
     async def _call(self, claim: Claim) -> None:
         """One provider call, with no transaction open; a task of its own, so what it logs is about this message."""
         with logs.about(run=claim.run_id, message=claim.message_id):
-            async with self._slots:
-                outcome = await self._attempt(claim)
+            outcome = await self._attempt(claim)
             level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
             log.log(level, "attempt %d: %s", claim.n, _told(outcome))
-        self._ended += 1
         await reached(SEND_ANSWERED)
+        self._finish(claim, outcome)
+
+    def _finish(self, claim: Claim, outcome: Outcome) -> None:
         if not self._unwritten:
             self._recorded_at = time.monotonic()
         self._unwritten += 1
