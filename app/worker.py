@@ -42,7 +42,7 @@ PACE_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 BATCH = 200
 """Outcomes a transaction."""
-STARTS = 4
+STARTS = 8
 """Requests that are started at a time: a hundred at once would hold up all answers and statements under way."""
 GATHER_SECONDS = 0.03
 """How long the recorder waits for more outcomes before it writes: one commit, and one set of statements, serves many."""

@@ -165,6 +165,33 @@ async def test_the_end_lets_requests_finish_and_starts_no_new_ones(wedding: Wedd
     await big.check()
 
 
+async def test_what_was_claimed_ahead_of_a_free_slot_is_given_back_at_the_end(wedding: Wedding) -> None:
+    big = await make_wedding(wedding.db, people(40))
+    meta = FakeMeta()
+
+    def quick_at_first(message: TemplateMessage) -> Outcome:
+        if len(meta.asked) == 8:
+            meta.open.clear()
+        return FakeMeta().answer(message)
+
+    meta.answer = quick_at_first
+    run_id = await big.send()
+    async with working(big, meta) as stop:
+        claimed = await until(
+            lambda: big.states(run_id), lambda found: list(found.values()).count(MessageState.QUEUED) < 40 - 16
+        )
+        assert len(meta.asked) == 16, "the rest waits for a slot"
+        stop.set()
+        await asyncio.sleep(0.1)
+        meta.open.set()
+    assert len(meta.asked) == 16
+    after = await big.states(run_id)
+    assert list(after.values()).count(MessageState.ACCEPTED) == 16
+    given_back = {after[name] for name, state in claimed.items() if state is MessageState.SENDING}
+    assert given_back == {MessageState.ACCEPTED, MessageState.QUEUED}
+    await big.check()
+
+
 async def test_a_claim_whose_lease_is_nearly_over_is_given_back_without_a_request(wedding: Wedding) -> None:
     meta = FakeMeta()
     run_id = await wedding.send()
