@@ -31,6 +31,7 @@ from app.whatsapp.port import (
     Sender,
     TemplateMessage,
     Unknown,
+    in_short,
 )
 
 log = logging.getLogger(__name__)
@@ -243,7 +244,7 @@ class Worker:
         with logs.about(run=claim.run_id, message=claim.message_id):
             outcome = await self._attempt(claim)
             level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
-            log.log(level, "attempt %d: %s", claim.n, _told(outcome))
+            log.log(level, "attempt %d: %s", claim.n, in_short(outcome))
         await reached(SEND_ANSWERED)
         self._finish(claim, outcome)
 
@@ -338,17 +339,6 @@ class Worker:
         except TimeoutError:
             return
         self._wake.clear()
-
-
-def _told(outcome: Outcome) -> str:
-    """For the log: what became of it, without Meta's words, which may quote the guest's phone."""
-    match outcome:
-        case Refused(error=error, behaviour=behaviour):
-            return f"refused with code {error.code} ({behaviour.value})"
-        case NotSent() | Unknown():
-            return f"{type(outcome).__name__} ({outcome.evidence.error or outcome.evidence.http_status})"
-        case _:
-            return "accepted"
 
 
 class _Pause:

@@ -143,7 +143,7 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
         for number_id, wamid, _ in bindings
         for key in uow.pseudonyms.keys_of(wamid)
     }
-    waiting = {(number_id, key) for number_id, key in await _WAITING(uow, sorted(clear))}
+    waiting = {(number_id, key) for number_id, key, *found in await _WAITING(uow, sorted(clear)) if any(found)}
     if not waiting:
         return {}
     await rename(uow, {stored: clear[stored][1] for stored in waiting if stored != clear[stored]})
@@ -181,15 +181,19 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
 
 
 def _waiting(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    # A subquery for each id, which no planner turns round: what matches nothing may be much, and would be read first.
     unmatched = [
-        sa.exists().where(
+        sa.select(kind.id)
+        .where(
             kind.number_id == asked.c.number_id,
             kind.provider_message_id == asked.c.provider_message_id,
             kind.message_id.is_(None),
         )
+        .limit(1)
+        .scalar_subquery()
         for kind in (F, S)
     ]
-    return sa.select(asked.c.number_id, asked.c.provider_message_id).where(sa.or_(*unmatched))
+    return sa.select(asked.c.number_id, asked.c.provider_message_id, *unmatched)
 
 
 _WAITING = Prepared(_PAIR, _waiting)

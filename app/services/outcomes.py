@@ -81,7 +81,7 @@ async def _without_the_erased(uow: UnitOfWork, each: Finished, standing: Standin
 async def _unrecorded(uow: UnitOfWork, finished: Sequence[Finished]) -> Sequence[Finished]:
     """Without what an earlier try has written: its streaks and waits must not count twice."""
     asked = [(each.claim.message_id, each.claim.n) for each in finished]
-    done = set(await _RECORDED(uow, asked))
+    done = {(message_id, n) for message_id, n, finished_at in await _ATTEMPTS(uow, asked) if finished_at is not None}
     return [each for each in finished if (each.claim.message_id, each.claim.n) not in done] if done else finished
 
 
@@ -271,8 +271,9 @@ def _same(attempt: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(A.message_id == attempt.c.message_id, A.n == attempt.c.n)
 
 
-def _recorded(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(A.message_id, A.n).join(asked, _same(asked)).where(A.finished_at.is_not(None))
+def _attempts(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    # Which are finished is not asked: there is an index of those, and PostgreSQL might read all of it.
+    return sa.select(A.message_id, A.n, A.finished_at).join(asked, _same(asked))
 
 
 def _unsettled(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
@@ -282,7 +283,7 @@ def _unsettled(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, 
 
 
 _KEEP_ANSWERS = Prepared(_ANSWER, _keep_answers)
-_RECORDED = Prepared({name: _ANSWER[name] for name in ("message_id", "n")}, _recorded)
+_ATTEMPTS = Prepared({name: _ANSWER[name] for name in ("message_id", "n")}, _attempts)
 _UNSETTLED = Prepared({"run_id": SendRunRow.id.type}, _unsettled)
 
 _NAMES: dict[type[Outcome], str] = {Accepted: "ACCEPTED", Refused: "REFUSED", NotSent: "NOT_SENT", Unknown: "UNKNOWN"}

@@ -92,6 +92,17 @@ class Unknown:
 Outcome = Accepted | Refused | NotSent | Unknown
 
 
+def in_short(outcome: Outcome) -> str:
+    """For the log: what became of it, without Meta's words, which may quote the guest's phone."""
+    match outcome:
+        case Refused(error=error, behaviour=behaviour):
+            return f"refused with code {error.code} ({behaviour.value})"
+        case NotSent() | Unknown():
+            return f"{type(outcome).__name__} ({outcome.evidence.error or outcome.evidence.http_status})"
+        case _:
+            return "accepted"
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateMessage:
     """One provider call."""
