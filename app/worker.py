@@ -32,6 +32,7 @@ from app.whatsapp.port import (
     Sender,
     TemplateMessage,
     Unknown,
+    in_short,
 )
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ PACE_SECONDS = 0.05
 SWEEP_SECONDS = 1.0
 BATCH = 200
 """Outcomes a transaction."""
+STARTS = 8
+"""Requests that are started at a time: a hundred at once would hold up all answers and statements under way."""
 GATHER_SECONDS = 0.03
 """How long the recorder waits for more outcomes before it writes: one commit, and one set of statements, serves many."""
 MOST_UNWRITTEN = 10 * BATCH
@@ -99,6 +102,8 @@ class Worker:
         self._dry = 0
         self._more = False
         """The last claim got all it asked for, so there is surely something due: no need to ask."""
+        self._full = False
+        """The pump waits for room."""
         self._unwritten = 0
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._pumped_at = self._recorded_at = time.monotonic()
@@ -167,14 +172,13 @@ class Worker:
         """Start what may go out now; returns how long to wait before looking again."""
         if self._unwritten >= MOST_UNWRITTEN:
             return PACE_SECONDS
-        free = self._sending.concurrency - len(self._calls)
-        if free < max(1, self._sending.concurrency // 2):  # a claim costs the same whatever it takes
-            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
-            return 0.0
+        if self._room < self._enough:
+            self._full = True
+            return IDLE_SECONDS
         number_id = self._sending.number_id
         if not self._more and not await self._dispatch.has_due(number_id):
             return IDLE_SECONDS
-        allowed = await self._dispatch.take_tokens(number_id, free)
+        allowed = await self._dispatch.take_tokens(number_id, self._room)
         if not allowed:
             self._more = False
             self._dry = min(self._dry + 1, 4)
@@ -183,19 +187,40 @@ class Worker:
         self._turn += 1
         claims = await self._dispatch.claim(number_id, allowed, self._turn)
         self._more = len(claims) == allowed
-        for claim in claims:
+        for place, claim in enumerate(claims, 1):
             task = asyncio.create_task(self._call(claim))
             self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            task.add_done_callback(self._over)
+            if place % STARTS == 0:
+                await asyncio.sleep(0)
         return 0.0
+
+    @property
+    def _room(self) -> int:
+        """How many may be claimed now: what is claimed goes out at once, so that no pause or block comes in between."""
+        return self._sending.concurrency - len(self._calls)
+
+    @property
+    def _enough(self) -> int:
+        """Room that is worth a claim, which costs the same whatever it takes."""
+        return max(1, self._sending.concurrency // 2)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        if self._full and self._room >= self._enough:
+            self._full = False
+            self.wake()
 
     async def _call(self, claim: Claim) -> None:
         """One provider call, with no transaction open; a task of its own, so what it logs is about this message."""
         with logs.about(run=claim.run_id, message=claim.message_id):
             outcome = await self._attempt(claim)
             level = logging.DEBUG if isinstance(outcome, Accepted) else logging.INFO
-            log.log(level, "attempt %d: %s", claim.n, _told(outcome))
+            log.log(level, "attempt %d: %s", claim.n, in_short(outcome))
         await reached(SEND_ANSWERED)
+        self._finish(claim, outcome)
+
+    def _finish(self, claim: Claim, outcome: Outcome) -> None:
         if not self._unwritten:
             self._recorded_at = time.monotonic()
         self._unwritten += 1
@@ -286,17 +311,6 @@ class Worker:
         except TimeoutError:
             return
         self._wake.clear()
-
-
-def _told(outcome: Outcome) -> str:
-    """For the log: what became of it, without Meta's words, which may quote the guest's phone."""
-    match outcome:
-        case Refused(error=error, behaviour=behaviour):
-            return f"refused with code {error.code} ({behaviour.value})"
-        case NotSent() | Unknown():
-            return f"{type(outcome).__name__} ({outcome.evidence.error or outcome.evidence.http_status})"
-        case _:
-            return "accepted"
 
 
 class _Pause:

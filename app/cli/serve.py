@@ -87,6 +87,7 @@ def worker_command() -> None:
             "There is no number to send from. Set META_PHONE_NUMBER_ID and META_ACCESS_TOKEN; 'invites doctor' checks them."
         )
     logs.configure(settings.log_level, settings.log_format)
+    spare_the_collector()
     uvloop.run(_work(settings))
 
 

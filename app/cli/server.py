@@ -77,8 +77,8 @@ class _Server(uvicorn.Server):
 def spare_the_collector() -> None:
     """Let the search for cycles look at what requests make, seldom, and not at all that was imported.
 
-    Under a storm of webhooks it took a quarter of the process' time, and each full search held up everybody at once. What
-    it is not asked for stays some seconds longer.
+    Under a storm of webhooks it took a quarter of the process' time, while sending a sixth, and each full search held up
+    everybody at once. What it is not asked for stays some seconds longer.
     """
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from app.db.bulk import insert_rows
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.tables import (
     DoNotMessageRow,
     DoNotMessageSpellingRow,
@@ -59,9 +60,7 @@ async def require_keys(uow: UnitOfWork) -> None:
 
     Such an entry would match nobody, and the erased guest would be messaged again: better nothing is sent.
     """
-    known = [D.phone.startswith(lead, autoescape=True) for lead in uow.pseudonyms.leads]
-    query = sa.select(D.id).where(_ERASED, D.active, ~sa.or_(sa.false(), *known)).limit(1)
-    if (await uow.session.execute(query)).first() is not None:
+    if await _UNKNOWN(uow, [(lead,) for lead in uow.pseudonyms.leads]):
         raise UnavailableError(
             "Guests were erased with a key that is not set now, so they would not be recognised. Put the key used then "
             "(ERASURE_SECRET, or AUTH_SECRET where that was not set) behind the first in ERASURE_SECRET."
@@ -69,22 +68,40 @@ async def require_keys(uow: UnitOfWork) -> None:
 
 
 async def blocked_phones(
-    uow: UnitOfWork, *, workspace_id: str | None, number_id: str | None, phones: Collection[str] | None
+    uow: UnitOfWork, *, workspace_id: str, number_id: str | None, phones: Collection[str] | None
 ) -> Blocked:
     """Which of ``phones`` are blocked in this workspace or for its number. Raises UnavailableError, see ``require_keys``.
 
     None for ``phones`` reads all active spellings: for audiences so large that asking for each would be dearer.
     """
     await require_keys(uow)
-    scope = D.workspace_id == workspace_id
-    if number_id is not None:  # "= NULL" would be "IS NULL", which every entry of every workspace meets
-        scope |= D.number_id == number_id
-    query = sa.select(S.spelling).join(D, D.id == S.entry_id).where(D.active, scope).distinct()
-    if phones is not None:
-        keys = {key for phone in set(phones) for key in uow.pseudonyms.keys_of(phone)}
-        asked = uow.rows({"phone": sa.Text()}, [[key] for key in sorted(keys)])
-        query = query.join(asked, asked.c.phone == S.spelling)
-    return Blocked(await uow.session.scalars(query), uow.pseudonyms)
+    scope = {"workspace_id": workspace_id, "number_id": number_id}
+    if phones is None:
+        found = await _ALL_BLOCKED(uow, (), **scope)
+    else:
+        keys = {key for phone in phones for key in uow.pseudonyms.keys_of(phone)}
+        found = await _BLOCKED(uow, [(key,) for key in sorted(keys)], **scope)
+    return Blocked((spelling for (spelling,) in found), uow.pseudonyms)
+
+
+def _unknown(leads: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    known = sa.exists().where(sa.func.substr(D.phone, 1, sa.func.length(leads.c.lead)) == leads.c.lead)
+    return sa.select(D.id).where(_ERASED, D.active, ~known).limit(1)
+
+
+def _blocked(_rows: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    # Without a number the comparison is with NULL, and so true of no entry.
+    ours = D.workspace_id == sa.bindparam("workspace_id", type_=D.workspace_id.type)
+    theirs = D.number_id == sa.bindparam("number_id", type_=D.number_id.type)
+    return sa.select(S.spelling).join(D, D.id == S.entry_id).where(D.active, ours | theirs).distinct()
+
+
+_UNKNOWN = Prepared({"lead": sa.Text()}, _unknown)
+_ALL_BLOCKED = Prepared({}, _blocked)
+_BLOCKED = Prepared(
+    {"phone": sa.Text()},
+    lambda asked, on_sqlite: _blocked(asked, on_sqlite).join(asked, asked.c.phone == S.spelling),
+)
 
 
 ON_THEIR_WAY = (MessageState.SENDING, MessageState.UNCONFIRMED, MessageState.ACCEPTED, MessageState.SENT)

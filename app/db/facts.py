@@ -138,7 +138,15 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
     """
     if not bindings:
         return {}
-    await _reclaim(uow, {(number_id, wamid) for number_id, wamid, _ in bindings})
+    clear = {
+        (number_id, key): (number_id, wamid)
+        for number_id, wamid, _ in bindings
+        for key in uow.pseudonyms.keys_of(wamid)
+    }
+    waiting = {(number_id, key) for number_id, key, *found in await _WAITING(uow, sorted(clear)) if any(found)}
+    if not waiting:
+        return {}
+    await rename(uow, {stored: clear[stored][1] for stored in waiting if stored != clear[stored]})
     bound = uow.rows({**_PAIR, "message_id": F.message_id.type}, sorted(bindings), "bound")
     attached = await uow.session.execute(
         sa.update(F)
@@ -172,18 +180,23 @@ async def attach(uow: UnitOfWork, bindings: Sequence[tuple[str, str, str]]) -> d
     return dict(said)
 
 
-async def _reclaim(uow: UnitOfWork, pairs: Collection[Pair]) -> None:
-    """Give unmatched pseudonyms of these of Meta's ids the ids themselves; there are hardly ever any."""
-    names = {(number, key): wamid for number, wamid in pairs for key in uow.pseudonyms.keys_of(wamid) if key != wamid}
-    asked = uow.rows(_PAIR, sorted(names), "asked")
-    query = (
-        sa.select(S.number_id, S.provider_message_id)
-        .join(asked, sa.and_(S.number_id == asked.c.number_id, S.provider_message_id == asked.c.provider_message_id))
-        .where(S.message_id.is_(None))
-        .distinct()
-    )
-    found = (await uow.session.execute(query)).all() if names else []
-    await rename(uow, {(row[0] or "", row[1] or ""): names[row[0] or "", row[1] or ""] for row in found})
+def _waiting(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    # A subquery for each id, which no planner turns round: what matches nothing may be much, and would be read first.
+    unmatched = [
+        sa.select(kind.id)
+        .where(
+            kind.number_id == asked.c.number_id,
+            kind.provider_message_id == asked.c.provider_message_id,
+            kind.message_id.is_(None),
+        )
+        .limit(1)
+        .scalar_subquery()
+        for kind in (F, S)
+    ]
+    return sa.select(asked.c.number_id, asked.c.provider_message_id, *unmatched)
+
+
+_WAITING = Prepared(_PAIR, _waiting)
 
 
 async def owners(uow: UnitOfWork, pairs: Collection[Pair]) -> dict[Pair, str]:

@@ -97,7 +97,7 @@ class Standing(NamedTuple):
         )
 
 
-_COLUMNS = (
+STANDING_COLUMNS = (
     M.id, M.run_id, M.state, M.state_since, M.rejection_reason, M.rejected_at, M.cancelled_at, M.retry_count,
     M.attempt_count, M.not_before, M.claim_id, M.lease_until, M.provider_message_id, M.second_message_id, M.held,
     M.accepted_at, M.sent_at, M.delivered_at, M.read_at, M.failed_at, M.failure_code, M.failure_digest,
@@ -105,8 +105,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _standing(row: Sequence[Any]) -> Standing:
-    """From a row that begins with ``_COLUMNS``."""
+def standing_of(row: Sequence[Any]) -> Standing:
+    """From a row that begins with ``STANDING_COLUMNS``."""
     accepted_at, sent_at, delivered_at, read_at, failed_at, code, digest, title, details = row[15:24]
     phone, number_id, erased_at = row[24:27]
     failure = None if failed_at is None else Failure(failed_at, code, digest, title or "", details)
@@ -118,18 +118,18 @@ async def read(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Stand
     """The messages as they stand, not locked; those that do not exist are left out."""
     if not message_ids:
         return {}
-    return {row[0]: _standing(row) for row in await _READ(uow, [(message_id,) for message_id in message_ids])}
+    return {row[0]: standing_of(row) for row in await _READ(uow, [(message_id,) for message_id in message_ids])}
 
 
 async def lock(uow: UnitOfWork, message_ids: Collection[str]) -> dict[str, Standing]:
     """The messages, locked in the order of their ids (the lock order); those that do not exist are left out."""
     if not message_ids:
         return {}
-    return {row[0]: _standing(row) for row in await _LOCK(uow, [(message_id,) for message_id in sorted(message_ids)])}
+    return {row[0]: standing_of(row) for row in await _LOCK(uow, [(message_id,) for message_id in sorted(message_ids)])}
 
 
 def _named(wanted: sa.FromClause) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(*_COLUMNS).join(wanted, wanted.c.id == M.id)
+    return sa.select(*STANDING_COLUMNS).join(wanted, wanted.c.id == M.id)
 
 
 _READ = Prepared({"id": M.id.type}, lambda wanted, _: _named(wanted))
@@ -147,17 +147,17 @@ async def lock_where(
 
     Another order is only for ``skip_locked``, which waits for nobody and so cannot deadlock.
     """
-    query = sa.select(*_COLUMNS).where(*conditions).order_by(*order_by).limit(limit)
-    return [_standing(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=skip_locked))]
+    query = sa.select(*STANDING_COLUMNS).where(*conditions).order_by(*order_by).limit(limit)
+    return [standing_of(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=skip_locked))]
 
 
 async def read_page(
     uow: UnitOfWork, run_id: str, after: int, limit: int, *conditions: sa.ColumnElement[bool]
 ) -> list[tuple[int, Standing]]:
     """A run's messages behind this position, each with its own, in their order; nothing is locked."""
-    query = sa.select(*_COLUMNS, M.position).where(M.run_id == run_id, M.position > after, *conditions)
+    query = sa.select(*STANDING_COLUMNS, M.position).where(M.run_id == run_id, M.position > after, *conditions)
     found = await uow.session.execute(query.order_by(M.position).limit(limit))
-    return [(row.position, _standing(row)) for row in found]
+    return [(row.position, standing_of(row)) for row in found]
 
 
 async def bound(uow: UnitOfWork, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -146,7 +146,7 @@ def _result(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> Convert | None:
         return (lambda value: lead + value) if dialect.name == "sqlite" else (lambda value: lead + value.hex)
     if isinstance(kind, sa.Enum) and kind.enum_class is not None:
         return dict(kind.enum_class.__members__).__getitem__
-    if isinstance(kind, UtcDateTime) and dialect.name != "sqlite":
+    if isinstance(kind, sa.Float) or (isinstance(kind, UtcDateTime) and dialect.name != "sqlite"):
         return None
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 

@@ -11,6 +11,8 @@ from sqlalchemy.engine.interfaces import Dialect
 
 E = TypeVar("E", bound=StrEnum)
 
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
 
 class PublicId(sa.TypeDecorator[str]):
     """``run_0197f3…`` in Python, the 16 bytes behind it in the database (``uuid``; CHAR(32) on SQLite).
@@ -68,7 +70,7 @@ class JsonText(sa.TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        return None if value is None else json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+        return None if value is None else _encode(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         return None if value is None else json.loads(value)

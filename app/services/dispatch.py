@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import StatementError
 
 from app.db.engine import Database, UnitOfWork
+from app.db.queue import Place, any_due
 from app.services import claims, outcomes, sweeping, throttle
 from app.services.base import utc_now
 from app.services.breakers import Finished
-from app.services.claims import Claim, Lease, Place
+from app.services.claims import Claim, Lease
 from app.services.failures import values_are_at_fault
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class Dispatch:
 
         async def unit(uow: UnitOfWork) -> bool:
             now, behind = await uow.now(), self._taken.get(number_id, {})
-            found = await claims.any_due(uow, number_id, now, behind)
-            return found or (bool(behind) and await claims.any_due(uow, number_id, now, {}))
+            found = await any_due(uow, number_id, now, behind)
+            return found or (bool(behind) and await any_due(uow, number_id, now, {}))
 
         return await self._db.read(unit)
 

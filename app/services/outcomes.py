@@ -5,7 +5,7 @@ A fence guards our own transitions only. What Meta told us is a fact and joins i
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from app.db.engine import UnitOfWork
 from app.db.facts import NewFact
 from app.db.messages import Changes, Standing
 from app.db.number_blocks import NumberBlock, insert_number_blocks
-from app.db.tables import AttemptRow, RunCountersRow, SendRunRow
+from app.db.prepared import Prepared
+from app.db.tables import AttemptRow, NumberRow, RunCountersRow, SendRunRow
 from app.domain.enums import DoNotMessageSource, MessageState, SendRunStatus
 from app.domain.lifecycle import Dispatch, FactStatus
 from app.services.blocking import turn_away, waiting_for
@@ -26,6 +27,8 @@ from app.whatsapp.codes import CODE_USER_STOPPED
 from app.whatsapp.port import Accepted, Behaviour, Evidence, NotSent, Outcome, ProviderError, Refused, Unknown
 
 log = logging.getLogger(__name__)
+
+A = AttemptRow
 
 MAX_RETRIES = 5
 """Passing refusals of one message before it counts as failed."""
@@ -48,15 +51,17 @@ async def record(uow: UnitOfWork, number_id: str, finished: Sequence[Finished]) 
     finished = await _unrecorded(uow, finished)
     if not finished:
         return
-    pause = await judge_number(uow, number_id, finished, now)
-    runs = await _lock_runs(uow, number_id, finished, all_running=pause is not None)
+    calm = all(isinstance(each.outcome, Accepted) for each in finished) and await _calm(uow, finished)
+    pause = None if calm else await judge_number(uow, number_id, finished, now)
+    runs = {} if calm else await _lock_runs(uow, number_id, finished, all_running=pause is not None)
     if pause is not None:
         await pause_number(uow, *pause)
     waiting = await waiting_for(uow, await insert_number_blocks(uow, await _blocks(uow, number_id, stopped)))
     standings = await messages.lock(uow, {each.claim.message_id for each in finished} | waiting)
     finished = [await _without_the_erased(uow, each, standings.get(each.claim.message_id)) for each in finished]
     recording = _Recording(uow, number_id, now, standings, runs)
-    judge_runs(uow, runs, finished, recording.is_final)
+    if not calm:
+        judge_runs(uow, runs, finished, recording.is_final)
     turn_away(recording.changes, standings, waiting, now)
     await recording.run([each for each in finished if each.claim.message_id in standings])
 
@@ -75,15 +80,14 @@ async def _without_the_erased(uow: UnitOfWork, each: Finished, standing: Standin
 
 async def _unrecorded(uow: UnitOfWork, finished: Sequence[Finished]) -> Sequence[Finished]:
     """Without what an earlier try has written: its streaks and waits must not count twice."""
-    columns: dict[str, Any] = {"message_id": AttemptRow.message_id.type, "n": AttemptRow.n.type}
-    asked = uow.rows(columns, [(each.claim.message_id, each.claim.n) for each in finished], "asked")
-    query = (
-        sa.select(AttemptRow.message_id, AttemptRow.n)
-        .join(asked, sa.and_(asked.c.message_id == AttemptRow.message_id, asked.c.n == AttemptRow.n))
-        .where(AttemptRow.finished_at.is_not(None))
-    )
-    done = {(row.message_id, row.n) for row in await uow.session.execute(query)}
-    return [each for each in finished if (each.claim.message_id, each.claim.n) not in done]
+    asked = [(each.claim.message_id, each.claim.n) for each in finished]
+    done = {(message_id, n) for message_id, n, finished_at in await _ATTEMPTS(uow, asked) if finished_at is not None}
+    return [each for each in finished if (each.claim.message_id, each.claim.n) not in done] if done else finished
+
+
+async def _calm(uow: UnitOfWork, finished: Sequence[Finished]) -> bool:
+    """No streak and no pause to end: a batch in which all was accepted changes nothing in number and runs, and locks none."""
+    return not await _UNSETTLED(uow, [(run_id,) for run_id in {each.claim.run_id for each in finished}])
 
 
 async def _blocks(uow: UnitOfWork, number_id: str, stopped: Sequence[Finished]) -> list[NumberBlock]:
@@ -96,7 +100,7 @@ async def _blocks(uow: UnitOfWork, number_id: str, stopped: Sequence[Finished]) 
             source=DoNotMessageSource.META_CODE_131050,
             reason="The guest stopped such messages in WhatsApp (Meta's code 131050).",
             at=each.at,
-            evidence=asdict(each.outcome.evidence),
+            evidence=each.outcome.evidence.as_json(),
             receipt_id=None,
             message_id=each.claim.message_id,
             erased=each.claim.message_id in addressees and addressees[each.claim.message_id].erased,
@@ -114,8 +118,8 @@ async def _lock_runs(
 ) -> dict[str, SendRunRow]:
     """The runs of the batch, in the order of their ids: shared, or alone where a run may have to be stopped.
 
-    Shared is enough to send a message back to the queue without a cancel slipping in between. An accepted message needs
-    no run at all, so the healthy case takes no lock here.
+    Shared is enough to send a message back to the queue without a cancel slipping in between. What is accepted or unknown
+    needs no run at all.
     """
     run_ids = {each.claim.run_id for each in finished}
     runs: dict[str, SendRunRow] = {}
@@ -246,23 +250,41 @@ class _Recording:
             self._put(self.standings[message_id].told(progress, self.now))
 
     async def _keep_answers(self, finished: Sequence[Finished]) -> None:
-        columns: dict[str, Any] = {name: getattr(AttemptRow, name).type for name in _ANSWER}
-        rows = self.uow.rows(columns, [_answer(each) for each in finished], "answer")
-        await self.uow.session.execute(
-            sa.update(AttemptRow)
-            .where(AttemptRow.message_id == rows.c.message_id, AttemptRow.n == rows.c.n)
-            .values(
-                {name: rows.c[name] for name in _ANSWER if name not in {"message_id", "n"}}
-                | {"fenced": AttemptRow.lease_expired_at.is_not(None)}
-            )
-            .execution_options(synchronize_session=False)
-        )
+        await _KEEP_ANSWERS(self.uow, [_answer(each) for each in finished])
 
 
-_ANSWER = (
-    "message_id", "n", "finished_at", "outcome", "behaviour", "code", "title", "details", "http_status",
-    "provider_message_id", "answer",
-)  # fmt: skip
+_ANSWER: dict[str, Any] = {
+    name: getattr(A, name).type
+    for name in (
+        "message_id", "n", "finished_at", "outcome", "behaviour", "code", "title", "details", "http_status",
+        "provider_message_id", "answer",
+    )
+}  # fmt: skip
+
+
+def _keep_answers(answer: sa.FromClause, _on_sqlite: bool) -> sa.Update:
+    values = {name: answer.c[name] for name in _ANSWER if name not in {"message_id", "n"}}
+    return sa.update(A).where(_same(answer)).values(values | {"fenced": A.lease_expired_at.is_not(None)})
+
+
+def _same(attempt: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(A.message_id == attempt.c.message_id, A.n == attempt.c.n)
+
+
+def _attempts(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    # Which are finished is not asked: there is an index of those, and PostgreSQL might read all of it.
+    return sa.select(A.message_id, A.n, A.finished_at).join(asked, _same(asked))
+
+
+def _unsettled(asked: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    restless = (SendRunRow.refusal_streak > 0, NumberRow.unknown_streak > 0, NumberRow.backoff_seconds > 0)
+    runs = sa.select(SendRunRow.id).join(asked, asked.c.run_id == SendRunRow.id)
+    return runs.join(NumberRow, NumberRow.id == SendRunRow.number_id).where(sa.or_(*restless)).limit(1)
+
+
+_KEEP_ANSWERS = Prepared(_ANSWER, _keep_answers)
+_ATTEMPTS = Prepared({name: _ANSWER[name] for name in ("message_id", "n")}, _attempts)
+_UNSETTLED = Prepared({"run_id": SendRunRow.id.type}, _unsettled)
 
 _NAMES: dict[type[Outcome], str] = {Accepted: "ACCEPTED", Refused: "REFUSED", NotSent: "NOT_SENT", Unknown: "UNKNOWN"}
 
@@ -274,5 +296,5 @@ def _answer(each: Finished) -> tuple[Any, ...]:
         claim.message_id, claim.n, each.at, _NAMES[type(outcome)],
         outcome.behaviour.value if isinstance(outcome, Refused) else None,
         error and error.code, error and error.title, error and error.details, outcome.evidence.http_status,
-        outcome.message_id if isinstance(outcome, Accepted) else None, asdict(outcome.evidence),
+        outcome.message_id if isinstance(outcome, Accepted) else None, outcome.evidence.as_json(),
     )  # fmt: skip

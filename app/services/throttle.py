@@ -1,10 +1,13 @@
 """How fast a number may send: a token bucket in the database, on the database's clock, shared by all workers."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
+from app.db.bulk import updating
 from app.db.engine import UnitOfWork
+from app.db.prepared import Prepared
 from app.db.tables import NumberRow
 
 BURST_SECONDS = 1.0
@@ -25,19 +28,30 @@ async def take(uow: UnitOfWork, number_id: str, wanted: int, rate: float) -> int
     ``rate`` is SEND_RATE, messages a second. Takes the number's row.
     """
     now = await uow.now()
-    row = (
-        await uow.session.execute(sa.select(NumberRow).where(NumberRow.id == number_id).with_for_update(key_share=True))
-    ).scalar_one_or_none()
-    if row is None or row.paused or (row.backoff_until is not None and row.backoff_until > now):
+    found = await _LOCK(uow, (), number_id=number_id)
+    if not found:
         return 0
-    elapsed = max(0.0, (now - row.tokens_at).total_seconds()) if row.tokens_at else BURST_SECONDS
-    share = min(1.0, row.rate_share + elapsed * RECOVERY_PER_SECOND)
+    paused, backoff_until, held, held_at, rate_share = found[0]
+    if paused or (backoff_until is not None and backoff_until > now):
+        return 0
+    elapsed = max(0.0, (now - held_at).total_seconds()) if held_at else BURST_SECONDS
+    share = min(1.0, rate_share + elapsed * RECOVERY_PER_SECOND)
     capacity = max(1.0, rate * share * BURST_SECONDS)
-    tokens = min(capacity, row.tokens + elapsed * rate * share)
+    tokens = min(capacity, held + elapsed * rate * share)
     taken = min(wanted, int(tokens))
     if taken > 0:
-        row.tokens, row.tokens_at, row.rate_share = tokens - taken, now, share
+        await _TAKE(uow, [(number_id, tokens - taken, now, share)])
     return taken
+
+
+def _lock(_rows: sa.FromClause, _on_sqlite: bool) -> sa.Select[*tuple[Any, ...]]:
+    columns = (NumberRow.paused, NumberRow.backoff_until, NumberRow.tokens, NumberRow.tokens_at, NumberRow.rate_share)
+    query = sa.select(*columns).where(NumberRow.id == sa.bindparam("number_id", type_=NumberRow.id.type))
+    return query.with_for_update(key_share=True)
+
+
+_LOCK = Prepared({}, _lock)
+_TAKE = updating(NumberRow, ("id", "tokens", "tokens_at", "rate_share"))
 
 
 def slow_down(row: NumberRow, now: datetime, retry_after: float) -> None:

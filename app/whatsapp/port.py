@@ -46,6 +46,10 @@ class Evidence:
     error: str | None = None
     """What went wrong on our side of the wire, e.g. ``ReadTimeout``; no address, no header, no phone."""
 
+    def as_json(self) -> JsonObject:
+        """As an attempt keeps it."""
+        return {"http_status": self.http_status, "body": self.body, "headers": self.headers, "error": self.error}
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -86,6 +90,17 @@ class Unknown:
 
 
 Outcome = Accepted | Refused | NotSent | Unknown
+
+
+def in_short(outcome: Outcome) -> str:
+    """For the log: what became of it, without Meta's words, which may quote the guest's phone."""
+    match outcome:
+        case Refused(error=error, behaviour=behaviour):
+            return f"refused with code {error.code} ({behaviour.value})"
+        case NotSent() | Unknown():
+            return f"{type(outcome).__name__} ({outcome.evidence.error or outcome.evidence.http_status})"
+        case _:
+            return "accepted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.db.engine import Database, UnitOfWork
+from app.db.queue import Place, any_due
 from app.db.tables import (
     AuditRow,
     DoNotMessageRow,
@@ -28,7 +29,7 @@ from app.domain import ids
 from app.domain.enums import AuditAction, MessageState, PhoneStatus
 from app.services import claims
 from app.services.base import Actor, utc_now
-from app.services.claims import Claim, Place, any_due, furthest
+from app.services.claims import Claim, furthest
 from app.services.exports import Exports
 from app.services.figures import figures
 from app.services.pruning import Pruning

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import logs
 from app.db.engine import Database, UnitOfWork
 from app.db.tables import MessageRow, ReceiptRow
-from app.whatsapp.port import Accepted, Behaviour, Evidence, Outcome, Unknown
+from app.whatsapp.port import Accepted, Behaviour, Evidence, Outcome, Unknown, in_short
 from tests.schema.service import FakeMeta, Service, serving, status, wamid, wedding
 from tests.sending.world import refused
 from tests.whatsapp_simulator.support import until
@@ -153,8 +153,6 @@ async def test_a_failed_request_is_found_by_its_id(db: Database, lines: Lines) -
 
 def test_meta_s_words_are_not_in_the_line_of_an_attempt() -> None:
     """They may quote the guest's phone or name."""
-    from app.worker import _told
-
     said = refused(131026, Behaviour.FINAL)
-    assert said.error.title not in _told(said)
-    assert _told(Accepted("wamid.1", held=False, evidence=Evidence())) == "accepted"
+    assert said.error.title not in in_short(said)
+    assert in_short(Accepted("wamid.1", held=False, evidence=Evidence())) == "accepted"

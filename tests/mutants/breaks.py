@@ -200,8 +200,8 @@ MUTANTS = (
     Mutant(
         "a claim does not look at the Do-Not-Message list",
         "app/services/claims.py",
-        "going += [each for each in standings if each.phone not in blocked]",
-        "going += standings",
+        "going += [each for each in due if each.standing.phone not in blocked]",
+        "going += due",
         "tests/sending/test_dispatch.py -k turns_the_blocked_away",
     ),
     Mutant(
@@ -213,8 +213,8 @@ MUTANTS = (
     ),
     Mutant(
         "a claim does not share its runs' rows",
-        "app/services/claims.py",
-        "        .with_for_update(read=True, of=SendRunRow)\n",
+        "app/db/queue.py",
+        ".with_for_update(read=True, of=R)",
         "",
         "tests/races/test_controls.py -k postgres",
     ),

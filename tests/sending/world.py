@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from app.db import facts
 from app.db.counters import COLUMNS, CounterMoves
 from app.db.engine import Database, UnitOfWork
-from app.db.messages import _COLUMNS, _standing
+from app.db.messages import STANDING_COLUMNS, standing_of
 from app.db.tables import EventRow, MessageRow, NumberRow, RunBreakdownRow, RunCountersRow, SendRunRow, TemplateRow
 from app.domain import ids
 from app.domain.audience import Audience
@@ -251,8 +251,8 @@ def envelope(phone_number_id: str, **value: Any) -> bytes:
 
 async def assert_counters(uow: UnitOfWork) -> None:
     counted = CounterMoves()
-    for row in await uow.session.execute(sa.select(*_COLUMNS)):
-        standing = _standing(row)
+    for row in await uow.session.execute(sa.select(*STANDING_COLUMNS)):
+        standing = standing_of(row)
         counted.move(standing.run_id, None, standing.place)
     for counters in await uow.session.scalars(sa.select(RunCountersRow)):
         expected = counted._columns.get(counters.run_id, Counter())
@@ -269,7 +269,7 @@ async def assert_counters(uow: UnitOfWork) -> None:
 
 async def assert_facts(uow: UnitOfWork) -> None:
     """What a row shows is the fold of its stored facts and of nothing else."""
-    standings = [_standing(row) for row in await uow.session.execute(sa.select(*_COLUMNS))]
+    standings = [standing_of(row) for row in await uow.session.execute(sa.select(*STANDING_COLUMNS))]
     folded = await facts.of_messages(uow, [standing.id for standing in standings])
     for standing in standings:
         assert standing.progress == folded.get(standing.id, NOTHING_KNOWN), standing.id
