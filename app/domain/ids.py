@@ -7,8 +7,10 @@ the end of an index and ``ORDER BY id`` is a stable order of creation.
 
 import os
 import re
+import struct
 import threading
 import time
+from collections import deque
 from datetime import datetime
 
 WORKSPACE = "wsp"
@@ -33,6 +35,10 @@ _PUBLIC_ID = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
 
 _lock = threading.Lock()
 _last = 0
+_random: deque[int] = deque()
+"""Fetched for many ids at a time: asking the system for each took as long as all else that an id needs."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.clear)  # else parent and child would make the same ids
 
 
 def new_id(prefix: str) -> str:
@@ -42,10 +48,13 @@ def new_id(prefix: str) -> str:
     with _lock:
         _last = max(moment, _last + 1)
         moment = _last
+        if not _random:
+            _random.extend(struct.unpack("128Q", os.urandom(1024)))
+        chance = _random.popleft()
     # 48 bits of milliseconds, then the microseconds in the 12 bits that the standard leaves for a finer clock.
     milliseconds, microseconds = divmod(moment, 1000)
     high = (milliseconds << 16) | 0x7000 | (microseconds << 2)
-    low = (int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
+    low = (chance & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
     return f"{prefix}_{high:016x}{low:016x}"
 
 

@@ -1,8 +1,9 @@
 """Group commit: webhooks that wait at the same time share one transaction, and each is answered after its own commit.
 
 Nothing waits while the database is idle: the first body starts a group at once, and what comes in while groups are being
-written is the next. So a storm costs one commit for many bodies, and a lone webhook no delay. Several groups can be under
-way: while PostgreSQL writes one, this process reads the next.
+written is the next. So a storm costs one commit for many bodies, and a lone webhook no delay. Right after a group, the next
+waits for as many as that had, for a moment: else the first of those who come again would be written alone, and all others
+would wait for that. Several groups can be under way: while PostgreSQL writes one, this process reads the next.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -25,6 +27,8 @@ GROUP: Final = 256
 """Bodies a transaction."""
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """Of all bodies of a group but the first: one body may be larger alone."""
+GATHER_SECONDS: Final = 0.003
+"""How long after a group those that it has answered are given to come again."""
 WRITERS: Final = 2
 """Groups under way at a time, where the database takes more than one: more would only be smaller."""
 STUCK_SECONDS: Final = 30.0
@@ -75,6 +79,8 @@ class Intake:
         self._backlog = backlog
         self._writers: dict[asyncio.Task[None], float | None] = {}
         """Since when each has been writing its group."""
+        self._last_size, self._last_end = 0, 0.0
+        self._gathering: asyncio.Event | None = None
 
     @property
     def waiting(self) -> int:
@@ -98,6 +104,8 @@ class Intake:
         self._waiting.append(waiting)
         self._bytes += len(body)
         self._backlog(self.waiting)
+        if self._gathering and self.waiting >= self._last_size:
+            self._gathering.set()
         if len(self._writers) < self._most_writers:
             # In a context of its own: else every later group would be logged under the request that started the task.
             self._writers[asyncio.create_task(self._write(), context=contextvars.Context())] = None
@@ -110,10 +118,10 @@ class Intake:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                # Those whose requests have come in already are heard first; nothing else is waited for.
-                await asyncio.sleep(0)
+                await self._gather()
                 if group := self._next():
                     await self._keep(group)
+                    self._last_size, self._last_end = len(group), time.monotonic()
         finally:
             del self._writers[_this_writer()]
             if not self._writers:
@@ -121,6 +129,16 @@ class Intake:
                 self._waiting.clear()
                 self._bytes = 0
                 self._backlog(0)
+
+    async def _gather(self) -> None:
+        """Those whose requests have come in already are heard first, and those whom the last group has answered."""
+        await asyncio.sleep(0)
+        rest = self._last_end + GATHER_SECONDS - time.monotonic()
+        if rest > 0 and self.waiting < self._last_size:
+            self._gathering = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._gathering.wait(), rest)
+            self._gathering = None
 
     def _next(self) -> list[_Waiting]:
         """Empty when another writer has taken all."""

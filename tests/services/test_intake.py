@@ -77,6 +77,30 @@ async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:
     await second[0]
 
 
+async def test_right_after_a_group_the_next_waits_for_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "GATHER_SECONDS", 60.0)
+    database = Database()
+    database.open()
+    into = Intake(database)
+    given = [asyncio.create_task(into.put(body)) for body in bodies(3)]
+    await asyncio.gather(*given)
+    given = await start(into, b"3", b"4")
+    assert (database.groups, into.waiting) == ([bodies(3)], 2)
+    given += await start(into, b"5")
+    await asyncio.gather(*given)
+    assert database.groups == [bodies(3), [b"3", b"4", b"5"]]
+
+
+async def test_whoever_comes_alone_right_after_a_group_waits_for_a_moment_only() -> None:
+    database = Database()
+    database.open()
+    into = Intake(database)
+    await asyncio.gather(*(into.put(body) for body in bodies(3)))
+    await into.put(b"alone")
+    await into.put(b"again")
+    assert database.groups == [bodies(3), [b"alone"], [b"again"]]
+
+
 async def test_two_groups_are_under_way_and_each_answers_its_own() -> None:
     class InAnyOrder(Database):
         async def ingest(self, bodies: Sequence[bytes]) -> None:
