@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
@@ -83,15 +83,15 @@ class UnitOfWork:
         SQLite has one writer, which is the same lock.
         """
         if not self.sqlite:
-            function = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
-            await self.session.execute(sa.select(function(_advisory_key(number_id))))
+            function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+            await self.driver.run(f"SELECT {function}($1::bigint)", (_advisory_key(number_id),), returns=True)
 
     async def now(self) -> datetime:
         """The database's clock: the one that all workers share."""
         if self.sqlite:
             return datetime.now(UTC)
-        moment: datetime = (await self.session.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
-        return moment.astimezone(UTC)
+        ((moment,),) = await self.driver.run("SELECT clock_timestamp()", (), returns=True)
+        return cast("datetime", moment).astimezone(UTC)
 
 
 class Database:
