@@ -44,7 +44,9 @@ def private_copy(folder: Path) -> Path:
 
 def pytest(copy: Path, tests: str) -> tuple[int, str]:
     """Exit code and last line of pytest on a copy, which comes before the installed code on the path."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *shlex.split(tests)]
+    # A cache for all copies together, beside them: what a test fetches is fetched once.
+    kept = f"cache_dir={copy.parent / 'cache'}"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-o", kept, *shlex.split(tests)]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, (done.stdout.strip().splitlines() or [done.stderr.strip()[-200:]])[-1]
