@@ -22,7 +22,7 @@ class Statement(NamedTuple):
 @contextmanager
 def listening(db: Database, heard: Callable[..., None]) -> Iterator[None]:
     """Have ``heard`` called before each statement, with what SQLAlchemy gives ``before_cursor_execute``."""
-    engines = {db.writer.sync_engine, db.reader.sync_engine}  # one and the same on PostgreSQL
+    engines = (db.writer.sync_engine, db.reader.sync_engine)
     for engine in engines:
         sa.event.listen(engine, "before_cursor_execute", heard)
     try:

@@ -120,7 +120,7 @@ def test_one_place_commits() -> None:
 
 
 def test_only_services_open_transactions() -> None:
-    opening = {"db.write", "db.read", "_db.write", "_db.read", "db.snapshot", "_db.snapshot"}
+    opening = {f"{db}.{way}" for db in ("db", "_db") for way in ("write", "read", "glance", "snapshot")}
     assert found_outside({"app.services"}, lambda name: name in opening) == []
 
 

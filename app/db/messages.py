@@ -136,19 +136,14 @@ _READ = Prepared({"id": M.id.type}, lambda wanted, _: _named(wanted))
 _LOCK = Prepared({"id": M.id.type}, lambda wanted, _: _named(wanted).order_by(M.id).with_for_update(of=M))
 
 
-async def lock_where(
-    uow: UnitOfWork,
-    *conditions: sa.ColumnElement[bool],
-    order_by: Sequence[Any] = (M.id,),
-    limit: int | None = None,
-    skip_locked: bool = False,
-) -> list[Standing]:
-    """The messages that meet ``conditions``, locked in the order of their ids.
+async def lock_expired(uow: UnitOfWork, now: datetime, limit: int) -> list[Standing]:
+    """Up to ``limit`` messages that are SENDING with a lease that has run out, locked, the longest ago first.
 
-    Another order is only for ``skip_locked``, which waits for nobody and so cannot deadlock.
+    Those that somebody else has locked are left out: this waits for nobody, and so cannot deadlock.
     """
-    query = sa.select(*STANDING_COLUMNS).where(*conditions).order_by(*order_by).limit(limit)
-    return [standing_of(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=skip_locked))]
+    expired = sa.and_(is_state(M.state, MessageState.SENDING), M.lease_until < now)
+    query = sa.select(*STANDING_COLUMNS).where(expired).order_by(M.lease_until).limit(limit)
+    return [standing_of(row) for row in await uow.session.execute(query.with_for_update(of=M, skip_locked=True))]
 
 
 async def read_page(

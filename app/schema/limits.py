@@ -1,4 +1,4 @@
-"""How much one document may ask for. Each limit says its name and its number when it is passed; the cost is in ``cost``.
+"""How much one request, and one document, may ask for. Each limit says its name and its number when it is passed; the cost is in ``cost``.
 
 Everything is measured before validation, whose check for fields that overlap takes seconds for a document of some
 kilobytes. Strawberry's own depth and alias limiters run beside it, and walk a fragment again for every spread of it: thirty
@@ -34,6 +34,10 @@ from app.schema.errors import CodedError
 
 MAX_BODY: Final = 8 * 1024 * 1024
 MAX_DOCUMENT: Final = 64 * 1024
+MAX_UNSIGNED: Final = 2 * MAX_DOCUMENT
+"""Bytes of a request without a valid token, and characters of a message before it: the parser takes its time."""
+MAX_CONTAINERS: Final = 250_000
+"""Lists and objects of one request, counted by their brackets. The rows of an import of 50,000 guests have 100,000."""
 MAX_TOKENS: Final = 3_000
 MAX_DEPTH: Final = 12
 MAX_FIELDS: Final = 400
@@ -48,6 +52,9 @@ MAX_DIGITS: Final = 100
 
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
 _LONG_NUMBER: Final = re.compile(rf"\d{{{MAX_DIGITS}}}")
+_OPERATION_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,254}")
+"""GraphQL's grammar of names (spec §2.1.9). No other text is looked up, or said back: not every one can be encoded."""
+BAD_NAME: Final = "Send operationName as a name of up to 255 letters, digits and underscores, or leave it out."
 
 
 def document_problem(document: object) -> CodedError | None:
@@ -58,6 +65,17 @@ def document_problem(document: object) -> CodedError | None:
             ErrorCode.TOO_LARGE,
         )
     return None
+
+
+def has_too_many_containers(data: str | bytes) -> bool:
+    """Judged without parsing, which takes seconds for millions of them; brackets within texts count too."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{") > MAX_CONTAINERS
+    return data.count(b"[") + data.count(b"{") > MAX_CONTAINERS
+
+
+def may_name_an_operation(name: object) -> bool:
+    return name is None or (isinstance(name, str) and _OPERATION_NAME.fullmatch(name) is not None)
 
 
 class Limits(SchemaExtension):

@@ -26,7 +26,6 @@ class Claim:
 
     message_id: str
     run_id: str
-    number_id: str
     n: int
     claim_id: str
     to: str
@@ -96,7 +95,6 @@ async def claim(
         Claim(
             message_id=each.standing.id,
             run_id=each.standing.run_id,
-            number_id=number_id,
             n=each.standing.attempt_count + 1,
             claim_id=claim_id,
             to=each.standing.phone or "",

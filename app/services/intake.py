@@ -80,7 +80,8 @@ class Intake:
         self._writers: dict[asyncio.Task[None], float | None] = {}
         """Since when each has been writing its group."""
         self._last_size, self._last_end = 0, 0.0
-        self._gathering: asyncio.Event | None = None
+        self._enough = asyncio.Event()
+        """As many wait as the last group had."""
 
     @property
     def waiting(self) -> int:
@@ -104,8 +105,8 @@ class Intake:
         self._waiting.append(waiting)
         self._bytes += len(body)
         self._backlog(self.waiting)
-        if self._gathering and self.waiting >= self._last_size:
-            self._gathering.set()
+        if self.waiting >= self._last_size:
+            self._enough.set()
         if len(self._writers) < self._most_writers:
             # In a context of its own: else every later group would be logged under the request that started the task.
             self._writers[asyncio.create_task(self._write(), context=contextvars.Context())] = None
@@ -135,10 +136,9 @@ class Intake:
         await asyncio.sleep(0)
         rest = self._last_end + GATHER_SECONDS - time.monotonic()
         if rest > 0 and self.waiting < self._last_size:
-            self._gathering = asyncio.Event()
+            self._enough.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._gathering.wait(), rest)
-            self._gathering = None
+                await asyncio.wait_for(self._enough.wait(), rest)
 
     def _next(self) -> list[_Waiting]:
         """Empty when another writer has taken all."""

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from app.db import facts, messages
 from app.db.engine import UnitOfWork
-from app.db.messages import Changes, M, lock_where
+from app.db.messages import Changes, M, lock_expired
 from app.db.tables import AttemptRow, FactRow, RunCountersRow, SendRunRow, is_state
-from app.domain.enums import MessageState, SendRunStatus
+from app.domain.enums import SendRunStatus
 from app.domain.lifecycle import Dispatch
 
 BATCH = 500
@@ -24,14 +24,7 @@ RECENT = timedelta(minutes=10)
 async def expire_leases(uow: UnitOfWork) -> int:
     """SENDING whose lease has run out becomes UNCONFIRMED: the worker died or stalled, and nobody knows. Returns how many."""
     now = await uow.now()
-    lost = await lock_where(
-        uow,
-        is_state(M.state, MessageState.SENDING),
-        M.lease_until < now,
-        order_by=(M.lease_until,),
-        limit=BATCH,
-        skip_locked=True,
-    )
+    lost = await lock_expired(uow, now, BATCH)
     if not lost:
         return 0
     changes = Changes()

@@ -12,8 +12,8 @@ from graphql import OperationDefinitionNode, OperationType, parse
 from app.db.engine import Database
 from app.domain.enums import BlockerCode, StaleReason
 from app.domain.errors import ErrorCode
-from app.schema.controller import INIT_TIMEOUT, MAX_OPERATIONS, TRY_AGAIN_LATER
 from app.schema.cost import MAX_COST, MAX_SUBSCRIPTION_COST, operation_cost
+from app.schema.sockets import INIT_TIMEOUT, MAX_OPERATIONS, TRY_AGAIN_LATER
 from app.services.prechecks import VALIDITY
 from app.whatsapp.port import Outcome, ProviderTemplate, TemplateMessage
 from app.whatsapp.simulator.templates import DEFAULT_TEMPLATES

@@ -12,8 +12,9 @@ from app.domain.buckets import MAX_KEYS
 from app.http import webhook
 from app.schema import cost, limits
 from app.schema.cleaning import MAX_NESTING, MAX_VALUES
-from app.schema.controller import INIT_TIMEOUT, MAX_CONTAINERS, MAX_OPERATIONS, MAX_UNSIGNED
+from app.schema.limits import MAX_CONTAINERS, MAX_UNSIGNED
 from app.schema.rates import MAX_OPEN, PRECHECKS
+from app.schema.sockets import INIT_TIMEOUT, MAX_OPERATIONS
 from app.services.base import REFUSALS_PER_MINUTE
 from app.services.events import MAX_EVENTS
 from app.services.intake import MAX_WAITING, MAX_WAITING_BYTES

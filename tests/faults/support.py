@@ -27,7 +27,7 @@ from app.whatsapp.simulator.webhooks import sign
 from tests.faults.process import wake_file
 from tests.faults.running import LONGEST, NoAnswerError, Process, fork
 from tests.logged import check_files
-from tests.sending.world import assert_counters, assert_facts, envelope
+from tests.sending.world import assert_counters, assert_facts, assert_receipts, envelope
 from tests.services.world import guest
 from tests.whatsapp_simulator.support import NUMBER, SECRET, TOKEN, Meta
 
@@ -167,6 +167,7 @@ class Place:
             assert message.provider_message_id or not known, "Meta told something, and its id was not kept"
         await self.db.read(assert_counters)
         await self.db.read(assert_facts)
+        await self.db.read(assert_receipts)
 
     async def is_done(self) -> bool:
         """Nothing is left to send, and everything sent has its outcome or has lost it."""

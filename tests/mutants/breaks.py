@@ -107,7 +107,7 @@ MUTANTS = (
     ),
     Mutant(
         "take the type of a socket's message on trust",
-        "app/schema/controller.py",
+        "app/schema/sockets.py",
         'if not isinstance(message, dict) or not isinstance(message.get("type"), str):',
         "if not isinstance(message, dict):",
         "tests/schema/test_subscriptions.py",

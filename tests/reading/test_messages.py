@@ -87,6 +87,14 @@ async def test_filters_and_totals(sent: _Sent, db: Database) -> None:
         assert page.total == len(of_event), where
 
 
+async def test_behind_the_last_message_there_is_none(sent: _Sent, db: Database) -> None:
+    source, run_id = reader(db), sent.runs[0].id
+    everything = await source.run_messages(ASHA, run_id, MessageFilter(), first=100)
+    behind = await source.run_messages(ASHA, run_id, MessageFilter(), first=100, after=everything.cursors[-1])
+    assert (behind.nodes, list(behind.cursors), behind.has_next) == ([], [], False)
+    assert behind.total == everything.total == len(everything.nodes)
+
+
 async def test_lists_agree_with_the_summary(sent: _Sent, db: Database) -> None:
     """Who opens a number of the summary finds just as many messages behind it."""
     source, run_id = reader(db), sent.runs[0].id

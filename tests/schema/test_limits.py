@@ -9,15 +9,16 @@ from graphql import GraphQLError, get_introspection_query
 
 from app.schema import build_schema
 from app.schema.cleaning import MAX_NESTING, MAX_VALUES
-from app.schema.controller import MAX_CONTAINERS, MAX_UNSIGNED
 from app.schema.limits import (
     MAX_ALIASES,
+    MAX_CONTAINERS,
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_DOCUMENT,
     MAX_FIELDS,
     MAX_FRAGMENTS,
     MAX_TOKENS,
+    MAX_UNSIGNED,
     Limits,
 )
 from app.schema.limits import MAX_NESTING as MAX_SELECTIONS

@@ -57,6 +57,16 @@ async def test_each_outcome_has_its_state(wedding: Wedding, outcome: Outcome, st
     await wedding.check()
 
 
+async def test_what_is_accepted_ends_the_waits_of_a_network_that_was_gone(wedding: Wedding) -> None:
+    """Else the next failure would wait twice as long as the last one of hours ago."""
+    await wedding.send()
+    first, second, *_ = await wedding.claim()
+    await wedding.finish([first], NOT_SENT)
+    assert (await wedding.number()).backoff_seconds > 0
+    await wedding.finish([second], accepted)
+    assert (await wedding.number()).backoff_seconds == 0
+
+
 async def test_a_held_message_is_accepted_and_shown_as_held(wedding: Wedding) -> None:
     await wedding.send()
     claim = (await wedding.claim())[0]

@@ -13,7 +13,17 @@ from app.db import facts
 from app.db.counters import COLUMNS, CounterMoves
 from app.db.engine import Database, UnitOfWork
 from app.db.messages import STANDING_COLUMNS, standing_of
-from app.db.tables import EventRow, MessageRow, NumberRow, RunBreakdownRow, RunCountersRow, SendRunRow, TemplateRow
+from app.db.tables import (
+    EventRow,
+    MessageRow,
+    NumberRow,
+    ReceiptRow,
+    RunBreakdownRow,
+    RunCountersRow,
+    SendRunRow,
+    StatusItemRow,
+    TemplateRow,
+)
 from app.domain import ids
 from app.domain.audience import Audience
 from app.domain.enums import (
@@ -149,6 +159,7 @@ class Wedding:
         """Promises 3, 4 and 8: every counter equals what counting rows gives, every row what folding its facts gives."""
         await self.db.read(assert_counters)
         await self.db.read(assert_facts)
+        await self.db.read(assert_receipts)
 
     async def expire_leases(self) -> None:
         """Let every lease run out, as when a worker stalls, and let the sweep see it."""
@@ -274,3 +285,11 @@ async def assert_facts(uow: UnitOfWork) -> None:
     for standing in standings:
         assert standing.progress == folded.get(standing.id, NOTHING_KNOWN), standing.id
         assert standing.state is settle(standing.state, standing.progress), standing.id
+
+
+async def assert_receipts(uow: UnitOfWork) -> None:
+    """Every status item has its receipt: no foreign key says so."""
+    kept = sa.select(ReceiptRow.id)
+    assert (
+        await uow.session.scalars(sa.select(StatusItemRow.id).where(StatusItemRow.receipt_id.not_in(kept)))
+    ).all() == []

@@ -9,6 +9,7 @@ from app import logs
 from app.domain.errors import UnavailableError
 from app.services import intake
 from app.services.intake import Intake
+from tests.races.barriers import ended
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +79,7 @@ async def test_nobody_is_answered_before_the_commit_of_its_own_group() -> None:
 
 
 async def test_right_after_a_group_the_next_waits_for_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "GATHER_SECONDS", 60.0)
+    monkeypatch.setattr(intake, "GATHER_SECONDS", 3600.0)
     database = Database()
     database.open()
     into = Intake(database)
@@ -87,8 +88,27 @@ async def test_right_after_a_group_the_next_waits_for_as_many(monkeypatch: pytes
     given = await start(into, b"3", b"4")
     assert (database.groups, into.waiting) == ([bodies(3)], 2)
     given += await start(into, b"5")
-    await asyncio.gather(*given)
+    await ended(asyncio.gather(*given))
     assert database.groups == [bodies(3), [b"3", b"4", b"5"]]
+
+
+async def test_two_writers_that_wait_for_as_many_both_hear_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "GATHER_SECONDS", 3600.0)
+    database = Database()
+    into = Intake(database, writers=2)
+    given = []
+    for _ in range(2):
+        given += [asyncio.create_task(into.put(body)) for body in bodies(3)]
+        for _ in range(8):
+            await asyncio.sleep(0)
+    given += await start(into, b"a")
+    database.open()
+    await asyncio.gather(*given[:6])
+    given += await start(into, b"b")
+    assert database.groups == [bodies(3), bodies(3)]
+    given += await start(into, b"c")
+    await ended(asyncio.gather(*given, into.drain()))
+    assert database.groups == [bodies(3), bodies(3), [b"a", b"b", b"c"]]
 
 
 async def test_whoever_comes_alone_right_after_a_group_waits_for_a_moment_only() -> None:

@@ -25,7 +25,7 @@ class SendRun(Node):
 
     view: strawberry.Private[RunView]
     rate: strawberry.Private[Rate | None]
-    """What all who watch it share; None when it is not watched."""
+    """As all who watch it share it; None when it is not watched."""
     kind: SendRunKind
     """Invites, or a test."""
     status: SendRunStatus

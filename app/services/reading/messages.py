@@ -132,7 +132,7 @@ class MessageReading(Reading):
         return await self._read(unit)
 
 
-def _all_of_run(_: sa.FromClause, on_sqlite: bool) -> sa.Select[Any]:  # noqa: ARG001 - the same for both databases
+def _all_of_run(_rows: sa.FromClause, _on_sqlite: bool) -> sa.Select[Any]:
     run_id = sa.bindparam("run_id", type_=MessageRow.run_id.type)
     shown = (
         sa.select(*_MESSAGE.columns)

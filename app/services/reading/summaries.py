@@ -1,7 +1,7 @@
 """Counts of runs and events: sums of the run counters, which equal the rows; nothing here counts messages."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -67,37 +67,35 @@ def run_summary(counters: RunCountersRow, parts: Iterable[tuple[str, str, int]],
 
 class SummaryReading(Reading):
     async def event_summaries(self, actor: Actor, event_ids: Sequence[str]) -> dict[str, Summary]:
-        """By event id, over all its invite runs: who was invited twice counts twice. Test runs count nowhere."""
+        """By event id, over all its invite runs: who was invited twice counts twice. Test runs count nowhere.
+
+        One statement: all figures of one summary are of one moment.
+        """
         wanted = known(ids.EVENT, event_ids)
 
         async def unit(uow: UnitOfWork) -> dict[str, Summary]:
-            return await self._summaries(
-                uow,
-                sa.select(EventRow.id.label("owner_id"), SendRunRow.id.label("run_id"))
+            runs = (
+                sa.select(EventRow.id.label("event_id"), SendRunRow.id.label("run_id"))
                 .outerjoin(SendRunRow, (SendRunRow.event_id == EventRow.id) & (SendRunRow.kind == SendRunKind.INVITE))
-                .where(listed(uow, EventRow.id, wanted), EventRow.workspace_id.in_(visible(actor))),
+                .where(listed(uow, EventRow.id, wanted), EventRow.workspace_id.in_(visible(actor)))
+                .cte("runs")
             )
+            summaries: dict[str, Summary] = {}
+            for row in await uow.session.execute(_summaries_of(runs, is_overdue(self._overdue_before))):
+                summary = summaries.get(row.event_id)
+                if summary is None:
+                    summary = summaries[row.event_id] = Summary(
+                        {state: row._mapping[state.value] for state in MessageState},  # noqa: SLF001 - SQLAlchemy's public name
+                        row.reached_accepted,
+                        row.reached_sent,
+                        row.reached_delivered,
+                        row.reached_read,
+                        row.overdue,
+                    )
+                _add(summary, row.state, row.key, row.count)
+            return {event_id: _ordered(summary) for event_id, summary in summaries.items()}
 
         return await self._read(unit)
-
-    async def _summaries(self, uow: UnitOfWork, owned: sa.Select[str, str]) -> dict[str, Summary]:
-        """One statement: all figures of one summary are of one moment. ``owned`` gives ``owner_id`` and ``run_id``."""
-        runs = owned.cte("runs")
-        query = _summaries_of(runs, is_overdue(self._overdue_before))
-        summaries: dict[str, Summary] = {}
-        for row in await uow.session.execute(query):
-            summary = summaries.get(row.owner_id)
-            if summary is None:
-                summary = summaries[row.owner_id] = Summary(
-                    {state: row._mapping[state.value] for state in MessageState},  # noqa: SLF001 - SQLAlchemy's public name
-                    row.reached_accepted,
-                    row.reached_sent,
-                    row.reached_delivered,
-                    row.reached_read,
-                    row.overdue,
-                )
-            _add(summary, row.state, row.key, row.count)
-        return {owner_id: _ordered(summary) for owner_id, summary in summaries.items()}
 
 
 def _add(summary: Summary, state: MessageState | None, key: str, count: int) -> None:
@@ -108,46 +106,39 @@ def _add(summary: Summary, state: MessageState | None, key: str, count: int) -> 
 
 
 def _ordered(summary: Summary) -> Summary:
-    reasons = {reason: summary.rejections[reason] for reason in RejectionReason if reason in summary.rejections}
-    failures = dict(sorted(summary.failures.items(), key=lambda item: (-item[1], item[0] or 0)))
-    return Summary(
-        summary.states,
-        summary.reached_accepted,
-        summary.reached_sent,
-        summary.reached_delivered,
-        summary.reached_read,
-        summary.unconfirmed_overdue,
-        reasons,
-        failures,
+    return replace(
+        summary,
+        rejections={reason: summary.rejections[reason] for reason in RejectionReason if reason in summary.rejections},
+        failures=dict(sorted(summary.failures.items(), key=lambda item: (-item[1], item[0] or 0))),
     )
 
 
 def _summaries_of(runs: sa.CTE, overdue_when: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """One row per owner and part (by reason or code), the owner's own figures repeated in each."""
+    """One row per event and part (by reason or code), the event's own figures repeated in each."""
     counters, breakdown = RunCountersRow, RunBreakdownRow
     reached = ("reached_accepted", "reached_sent", "reached_delivered", "reached_read")
     header = (
         sa.select(
-            runs.c.owner_id,
+            runs.c.event_id,
             *(sa.func.coalesce(sa.func.sum(column), 0).label(state.value) for state, column in COUNTERS.items()),
             *(sa.func.coalesce(sa.func.sum(getattr(counters, name)), 0).label(name) for name in reached),
         )
         .outerjoin(counters, counters.run_id == runs.c.run_id)
-        .group_by(runs.c.owner_id)
+        .group_by(runs.c.event_id)
         .subquery("header")
     )
     parts = (
-        sa.select(runs.c.owner_id, breakdown.state, breakdown.key, sa.func.sum(breakdown.count).label("count"))
+        sa.select(runs.c.event_id, breakdown.state, breakdown.key, sa.func.sum(breakdown.count).label("count"))
         .join(breakdown, breakdown.run_id == runs.c.run_id)
         .where(breakdown.count > 0)
-        .group_by(runs.c.owner_id, breakdown.state, breakdown.key)
+        .group_by(runs.c.event_id, breakdown.state, breakdown.key)
         .subquery("parts")
     )
     overdue = (
-        sa.select(runs.c.owner_id, sa.func.count().label("count"))
+        sa.select(runs.c.event_id, sa.func.count().label("count"))
         .join(MessageRow, MessageRow.run_id == runs.c.run_id)
         .where(overdue_when)
-        .group_by(runs.c.owner_id)
+        .group_by(runs.c.event_id)
         .subquery("overdue")
     )
     return (
@@ -158,6 +149,6 @@ def _summaries_of(runs: sa.CTE, overdue_when: sa.ColumnElement[bool]) -> sa.Sele
             parts.c.count,
             sa.func.coalesce(overdue.c.count, 0).label("overdue"),
         )
-        .outerjoin(parts, parts.c.owner_id == header.c.owner_id)
-        .outerjoin(overdue, overdue.c.owner_id == header.c.owner_id)
+        .outerjoin(parts, parts.c.event_id == header.c.event_id)
+        .outerjoin(overdue, overdue.c.event_id == header.c.event_id)
     )
