@@ -47,7 +47,9 @@ class Driver:
             raise IntegrityError(text, None, error, hide_parameters=True) from error
         except asyncpg.PostgresError as error:
             raise DBAPIError(text, None, error, hide_parameters=True) from error
-        except (asyncpg.InterfaceError, OSError) as error:  # the connection is gone; the pool sees that itself
+        # The connection is gone; the pool sees that itself. In the middle between the server's last word and its hanging up
+        # asyncpg finds itself in a state that it does not know.
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise InterfaceError(text, None, error, hide_parameters=True) from error
 
     async def _directly(self, text: str, parameters: Any) -> Rows:

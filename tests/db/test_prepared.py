@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, StatementError
@@ -113,6 +114,25 @@ async def test_a_connection_that_is_cut_is_the_database_away(db: Database) -> No
     assert database_is_away(await refusal(db, cut))
     assert [database_is_away(each) for each in told] == [True] * 3
     await db.write(begun)
+
+
+@postgresql_only
+async def test_a_connection_that_the_server_is_ending_is_the_database_away(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last word has come, it has not hung up: a moment that only chance brings, so the driver here says what it says."""
+
+    class Ending:
+        async def fetch(self, *_: object) -> None:
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    async def glance(uow: UnitOfWork) -> None:
+        monkeypatch.setattr(uow.driver, "_driver", Ending())
+        await read(uow, [receipt()[:1]])
+
+    with pytest.raises(StatementError) as refused:
+        await db.glance(glance)
+    assert database_is_away(refused.value)
 
 
 @postgresql_only

@@ -117,14 +117,23 @@ async def _waiting(db: Database) -> int:
 
 @contextmanager
 def sqlstates(db: Database) -> Iterator[list[str | None]]:
-    """The SQLSTATE of every error that the database answers with, also of those that a retry hides."""
+    """The SQLSTATE of every error that the database answers with, also of those that a retry hides.
+
+    That somebody listens to statements makes all of them go by SQLAlchemy, which tells of errors; see ``app.db.driver``.
+    """
     seen: list[str | None] = []
 
     def note(context: sa.engine.ExceptionContext) -> None:
         seen.append(getattr(context.original_exception, "sqlstate", None))
 
-    sa.event.listen(db.writer.sync_engine, "handle_error", note)
+    def listen(*_: Any) -> None:
+        """To nothing."""
+
+    engine = db.writer.sync_engine
+    sa.event.listen(engine, "handle_error", note)
+    sa.event.listen(engine, "before_cursor_execute", listen)
     try:
         yield seen
     finally:
-        sa.event.remove(db.writer.sync_engine, "handle_error", note)
+        sa.event.remove(engine, "before_cursor_execute", listen)
+        sa.event.remove(engine, "handle_error", note)

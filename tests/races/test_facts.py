@@ -1,14 +1,20 @@
 """One message told about from two sides at once: by the answer to its request and by webhooks."""
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.checkpoints import before_commit
+from app.db import facts
+from app.db.engine import UnitOfWork
+from app.db.facts import NewFact
 from app.db.tables import FactRow, StatusItemRow
 from app.domain.enums import MessageState, ReceiptFinding
-from tests.races.barriers import ended, holding, postgresql_only, waits
+from app.domain.lifecycle import FactStatus
+from tests.races.barriers import ended, holding, postgresql_only, sqlstates, waits
 from tests.sending.world import UNKNOWN, Wedding, accepted, status, wamid
 from tests.services.world import one, rows
 
@@ -99,3 +105,25 @@ async def test_one_status_in_two_bodies_at_once_is_one_fact(wedding: Wedding) ->
     assert fact.at.timestamp() == T
     assert sorted(item.repeated for item in await rows(wedding.db, StatusItemRow)) == [False, True]
     await wedding.check()
+
+
+@postgresql_only
+async def test_the_same_facts_in_opposite_orders_never_deadlock(wedding: Wedding) -> None:
+    """About nobody's message, so no lock on one comes before; enough of them for the two statements to overlap."""
+    at = datetime.fromtimestamp(T, UTC)
+    told = [
+        NewFact(wedding.number_id, f"wamid.foreign{n}", FactStatus.SENT, at, 0, None, None, None, None, at)
+        for n in range(2_000)
+    ]
+    begun, kept = asyncio.Barrier(2), list[int]()
+
+    async def keep(uow: UnitOfWork, given: Sequence[NewFact]) -> None:
+        await uow.now()
+        await begun.wait()
+        kept.append(len(await facts.insert(uow, given)))
+
+    with sqlstates(wedding.db) as states:
+        both = (wedding.db.write(lambda uow, given=given: keep(uow, given)) for given in (told, told[::-1]))
+        await ended(asyncio.gather(*both))
+    assert states == []
+    assert sorted(kept) == [0, len(told)]
