@@ -1,6 +1,7 @@
 """One message told about from two sides at once: by the answer to its request and by webhooks."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -123,7 +124,7 @@ async def test_the_same_facts_in_opposite_orders_never_deadlock(wedding: Wedding
         kept.append(len(await facts.insert(uow, given)))
 
     with sqlstates(wedding.db) as states:
-        both = (wedding.db.write(lambda uow, given=given: keep(uow, given)) for given in (told, told[::-1]))
+        both = (wedding.db.write(functools.partial(keep, given=given)) for given in (told, told[::-1]))
         await ended(asyncio.gather(*both))
     assert states == []
     assert sorted(kept) == [0, len(told)]
