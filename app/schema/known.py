@@ -40,7 +40,7 @@ class Known(SchemaExtension):
             return
         text, document = context.query, self._found or context.graphql_document
         if text and document and len(text) <= LONGEST:
+            self._documents.pop(text, None)  # not move_to_end: a large request on another thread may have thrown it out
             self._documents[text] = document
-            self._documents.move_to_end(text)
             if len(self._documents) > MOST:
                 self._documents.popitem(last=False)
