@@ -11,7 +11,7 @@ from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.world import World, world
 
-CASES = 40
+CASES = 60
 MORE = {"cursors": 200, "websocket messages": 200}
 """With 100 cases a deliberate break survived here: each case of these tries little."""
 TRIALS = [(target.database if target.database in CHOSEN else CHOSEN[0], target) for target in TARGETS]
